@@ -1,0 +1,36 @@
+r"""Names of nodes.
+
+Guarantee: a `Certname` is safe as a file name and is one that Puppet's agents can
+have: printable ASCII without `/`, lower case, no path segment of dots.
+
+Sources: Puppet, `ssl/base.rb` (VALID_CERTNAME, `\A[ -.0-~]+\Z`); Puppet Server,
+`certificate_authority.clj` (`validate-subject!`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from reseal.errors import InvalidCertname
+
+_VALID = re.compile(r"[ -.0-~]+", re.ASCII)
+_HINT = "certnames are printable ASCII in lower case, without / and *"
+
+
+class Certname(str):
+    """A node's name in a certificate, checked once when it is made.
+
+    Raises:
+        InvalidCertname: Puppet does not allow the name, or it is no file name.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, name: str) -> Certname:
+        if not _VALID.fullmatch(name) or name.strip(".") == "":
+            raise InvalidCertname(f"{name!r}: not a certname", hint=_HINT)
+        if name != name.lower():
+            raise InvalidCertname(f"{name!r}: has upper-case letters", hint=_HINT)
+        if "*" in name:
+            raise InvalidCertname(f"{name!r}: has a wildcard", hint=_HINT)
+        return super().__new__(cls, name)

@@ -1,0 +1,1 @@
+"""The whole deployment: from the roster to the proof."""

@@ -1,0 +1,193 @@
+"""What a survey knows of a node, as values.
+
+Facts are read from a node and never guessed: what could not be read is None or
+empty, and a `Fault` says so.  Everything here turns into JSON and back unchanged,
+because a plan file carries the facts it was made for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Role = Literal["ca", "server", "agent"]
+ServiceManager = Literal["systemd", "sysv", "openrc", "launchd", "windows", "none"]
+AgentMode = Literal["daemon", "cron", "timer", "stopped"]
+ServerKind = Literal["puppetserver", "webrick", "rack"]
+CaShape = Literal["single", "chain"]
+Severity = Literal["stop", "fault", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with a node.
+
+    Attributes:
+        severity: `stop` forbids any change to the site, `fault` keeps this node
+            out of a run, `warning` is told and no more.
+        message: The fault, the object first.
+        remedy: What to do about it.
+    """
+
+    severity: Severity
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """A certificate, by what tells it apart.
+
+    Attributes:
+        subject: Common name.
+        issuer: Common name of the issuer; never enough to tell two CAs apart.
+        serial: Serial number.
+        fingerprint: SHA-256 over the certificate's DER.
+        key_fingerprint: SHA-256 over the DER of its SubjectPublicKeyInfo.
+        key: Kind and size, as `rsa:4096` or `ec:secp256r1`.
+        not_before: Aware, UTC.
+        not_after: Aware, UTC.
+        alt_names: As `DNS:name` and `IP:address`, in the certificate's order.
+        extensions: Puppet's extensions: dotted OID to value.
+    """
+
+    subject: str
+    issuer: str
+    serial: int
+    fingerprint: str
+    key_fingerprint: str
+    key: str
+    not_before: datetime
+    not_after: datetime
+    alt_names: tuple[str, ...] = ()
+    extensions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CrlFacts:
+    """A revocation list on a node.
+
+    Attributes:
+        issuer: Common name of the issuer.
+        number: cRLNumber, or None where the list has none.
+        next_update: Aware, UTC; None where the list has none.
+        entries: How many serial numbers it lists.
+        fingerprint: SHA-256 over its DER.
+    """
+
+    issuer: str
+    number: int | None
+    next_update: datetime | None
+    entries: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """A service of the node's service manager.
+
+    Attributes:
+        name: Its name there.
+        active: It runs now.
+        enabled: It starts at boot; None where the manager does not say.
+    """
+
+    name: str
+    active: bool
+    enabled: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """A primary server or compiler on the node.
+
+    Attributes:
+        kind: Which program answers agents.
+        version: Its version.
+        service: Its service; None where none was found.
+        is_ca: It holds the site's CA.
+        cadir: The CA's directory, links followed; None without a CA.
+        cadir_link: A link that leads there (`$ssldir/ca` of Puppet 7), or None.
+        owner: `user:group` that owns the CA's files.
+        shape: One self-signed CA, or a chain up to a root; None without a CA.
+        ca: The CA's bundle, the signing certificate first.
+        ca_key: Kind and size of the CA's key; None when it is missing.
+        ca_key_encrypted: The key needs a passphrase.
+        autosign: The setting's value and what it means now: `false`, `true`,
+            `list PATH` or `program PATH`.
+        certificates: How many files lie in `signed`.
+        port: TCP port of the server.
+    """
+
+    kind: ServerKind
+    version: str
+    service: ServiceFacts | None
+    is_ca: bool
+    cadir: str | None
+    cadir_link: str | None
+    owner: str
+    shape: CaShape | None
+    ca: tuple[CertificateFacts, ...]
+    ca_key: str | None
+    ca_key_encrypted: bool
+    autosign: str
+    certificates: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What is true of one node.
+
+    Attributes:
+        name: The node's name in the roster.
+        certname: Puppet's name for it; the roster's name when unreachable.
+        roles: From the roster.
+        reachable: A command could be run there as root.
+        platform: Kernel, distribution and version, as `linux debian 12 x86_64`.
+        service_manager: What starts and stops services there.
+        puppet: Path of the `puppet` command.
+        puppet_version: Version of the agent.
+        flavour: `puppet`, `openvox` or `pe`.
+        ruby: Path of the Ruby that Puppet runs on.
+        settings: Puppet's settings for the agent, `puppet config print`.
+        owner: `user:group` that owns the ssldir.
+        ssldir_bytes: Size of the ssldir (and cadir) on disk.
+        disk_free: Bytes free where backups go.
+        clock_skew: Seconds the node's clock is ahead of ours.
+        hostcert: The node's own certificate.
+        key_matches: Its private key belongs to it; None if either is missing.
+        trusted: The CA certificates the node trusts (`localcacert`).
+        crls: The revocation lists it holds (`hostcrl`).
+        agent: The agent's service.
+        agent_mode: How the agent is run.
+        disabled: Why the agent is administratively disabled; None if it is not.
+        server: The server on this node, if there is one.
+        faults: What is wrong, worst first.
+    """
+
+    name: str
+    certname: str
+    roles: tuple[Role, ...]
+    reachable: bool
+    platform: str = ""
+    service_manager: ServiceManager = "none"
+    puppet: str = ""
+    puppet_version: str = ""
+    flavour: Literal["puppet", "openvox", "pe"] = "puppet"
+    ruby: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+    owner: str = ""
+    ssldir_bytes: int = 0
+    disk_free: int = 0
+    clock_skew: float = 0.0
+    hostcert: CertificateFacts | None = None
+    key_matches: bool | None = None
+    trusted: tuple[CertificateFacts, ...] = ()
+    crls: tuple[CrlFacts, ...] = ()
+    agent: ServiceFacts | None = None
+    agent_mode: AgentMode = "stopped"
+    disabled: str | None = None
+    server: ServerFacts | None = None
+    faults: tuple[Fault, ...] = ()
