@@ -50,7 +50,7 @@ def is_allowed(importer: str, imported: str) -> bool:
     room = room_of(importer)
     if room in EVERYTHING or room == room_of(imported):
         return True
-    allowed = ALLOWED.get(room, set())
+    allowed = BASE if room in BASE else ALLOWED.get(room, set())
     return room_of(imported) in allowed or imported in allowed
 
 
