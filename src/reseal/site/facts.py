@@ -116,6 +116,7 @@ class ServerFacts:
         ca_key_encrypted: The key needs a passphrase.
         autosign: The setting's value and what it means now: `false`, `true`,
             `list PATH` or `program PATH`.
+        next_serial: What the CA's `serial` file says; None where it cannot be read.
         certificates: How many files lie in `signed`.
         port: TCP port of the server.
     """
@@ -132,6 +133,7 @@ class ServerFacts:
     ca_key: str | None
     ca_key_encrypted: bool
     autosign: str
+    next_serial: int | None
     certificates: int
     port: int
 
@@ -160,6 +162,7 @@ class NodeFacts:
         key_matches: Its private key belongs to it; None if either is missing.
         trusted: The CA certificates the node trusts (`localcacert`).
         crls: The revocation lists it holds (`hostcrl`).
+        csr_attributes: Text of `csr_attributes.yaml`; empty without one.
         agent: The agent's service.
         agent_mode: How the agent is run.
         disabled: Why the agent is administratively disabled; None if it is not.
@@ -186,6 +189,7 @@ class NodeFacts:
     key_matches: bool | None = None
     trusted: tuple[CertificateFacts, ...] = ()
     crls: tuple[CrlFacts, ...] = ()
+    csr_attributes: str = ""
     agent: ServiceFacts | None = None
     agent_mode: AgentMode = "stopped"
     disabled: str | None = None
