@@ -1,0 +1,228 @@
+"""Files that are never half written, and never readable by the wrong people.
+
+Guarantee: after a crash at any point a file is the old one or the new one, whole;
+its mode and owner are right before its first byte is written; once a function has
+returned, a power cut does not undo it.
+
+Sources: Puppet Server, `ssl-ca/file_utils.clj` (`atomic-write`: file beside the
+old one, synced, owner and mode of the old one, renamed); POSIX rename, fsync.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from reseal.errors import NotFound, StoreError, StoreLocked
+
+TEMPORARY = ".reseal-"
+"""How the name of a file begins that is being written; a crash may leave one."""
+
+LOCK = ".reseal.lock"
+"""Name of the lock file of a directory."""
+
+LOCK_TIMEOUT = 60.0
+"""Seconds to wait for a lock: as Puppet Server's `crl-lock-timeout-seconds`."""
+
+Owner = tuple[int, int]
+
+
+def read(path: Path) -> bytes:
+    """Return a file's bytes; NotFound without it, StoreError when it is unreadable."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"{path}: no such file") from None
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+def replace(path: Path, data: bytes, *, mode: int, owner: Owner | None = None) -> None:
+    """Put `data` in the place of `path`, made or replaced as a whole.
+
+    Symbolic links are followed.  On failure the old file stays as it was.
+
+    Args:
+        path: The file; its directory must exist.
+        data: The whole content.
+        mode: Permission bits, whatever the process's umask.
+        owner: User and group; None keeps those of the old file, and gives a new
+            file those of its directory.  Only root's process changes owners.
+
+    Raises:
+        StoreError: The file could not be written.
+    """
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(TEMPORARY + secrets.token_hex(8))
+    try:
+        with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as handle:
+            _protect(handle, mode, owner or _owner_for(path))
+            _write(handle, data)
+            os.fsync(handle)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _failed(path, error) from error
+
+
+def append(path: Path, data: bytes, *, mode: int) -> None:
+    """Add whole lines to the end of a file, which is made if it is missing.
+
+    A last line that a crash left without its end gets one first, so that two lines
+    never run together.  On failure the file keeps its old length.  Callers hold the
+    directory's lock.
+
+    Args:
+        path: The file.
+        data: Lines, each with its line feed.
+        mode: Permission bits of a new file; an old one keeps its own.
+
+    Raises:
+        StoreError: The lines could not be written.
+    """
+    if not path.exists():
+        replace(path, data, mode=mode)
+        return
+    try:
+        with _opened(path, os.O_RDWR) as handle:
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            os.lseek(handle, size, os.SEEK_SET)
+            try:
+                _write(handle, b"\n" * torn + data)
+                os.fsync(handle)
+            except OSError:
+                os.ftruncate(handle, size)
+                raise
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file for good; no error when there is none."""
+    try:
+        path.unlink()
+        _sync(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+def make_directory(path: Path, *, mode: int, owner: Owner | None = None) -> None:
+    """Make a directory with its mode from the start; one that exists stays as it is.
+
+    Args:
+        path: The directory; its parent must exist.
+        mode: Permission bits, whatever the process's umask.
+        owner: User and group; None gives those of the parent.
+
+    Raises:
+        StoreError: It could not be made.
+    """
+    if path.is_dir():
+        return
+    try:
+        path.mkdir(mode=0o700)
+        with _opened(path, os.O_RDONLY | os.O_DIRECTORY) as handle:
+            _protect(handle, mode, owner or _owner_for(path.parent))
+        _sync(path.parent)
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+@contextlib.contextmanager
+def locked(directory: Path, *, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold a directory against every other process and thread that asks for it.
+
+    Not re-entrant.  The kernel lets go when the holder dies, so no lock is stale.
+
+    Args:
+        directory: Where the lock file lies; made if it is missing.
+        timeout: Seconds to wait.
+
+    Raises:
+        StoreLocked: Somebody else held it all the time.
+        StoreError: The lock file cannot be made.
+    """
+    handle = _open_lock(directory)
+    try:
+        if not wait_for(handle, timeout):
+            raise StoreLocked(
+                f"{directory}: another process has held the lock for {timeout:g} s",
+                hint=f"find it with: fuser {directory / LOCK}",
+            )
+        yield
+    finally:
+        os.close(handle)
+
+
+def wait_for(handle: int, timeout: float) -> bool:
+    """Take an exclusive flock on an open file; False when it stays another's."""
+    end, pause = time.monotonic() + timeout, 0.0005
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+        else:
+            return True
+
+
+@contextlib.contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _open_lock(directory: Path) -> int:
+    path = directory / LOCK
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        owner = _owner_for(directory)
+        if os.geteuid() == 0 and os.fstat(handle).st_uid != owner[0]:
+            _protect(handle, 0o640, owner)
+    except OSError as error:
+        raise _failed(path, error) from error
+    return handle
+
+
+def _protect(handle: int, mode: int, owner: Owner) -> None:
+    if os.geteuid() == 0:
+        os.fchown(handle, *owner)
+    os.fchmod(handle, mode)
+
+
+def _owner_for(path: Path) -> Owner:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        status = path.parent.stat()
+    return status.st_uid, status.st_gid
+
+
+def _write(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _sync(directory: Path) -> None:
+    with _opened(directory, os.O_RDONLY | os.O_DIRECTORY) as handle:
+        os.fsync(handle)
+
+
+def _failed(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"{path}: {(error.strerror or str(error)).lower()}")

@@ -1,0 +1,148 @@
+"""Files are whole, private from the first byte, and locked."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from reseal import files
+from reseal.errors import NotFound, StoreError, StoreLocked
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_replace_makes_and_replaces_with_the_mode_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "ca_key.pem"
+    for data, bits in ((b"one", 0o640), (b"two", 0o600)):
+        files.replace(path, data, mode=bits)
+        assert (files.read(path), mode(path)) == (data, bits)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_mode_is_set_before_the_first_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+    write = os.write
+
+    def spy(handle: int, data: memoryview) -> int:
+        modes.append(stat.S_IMODE(os.fstat(handle).st_mode))
+        return write(handle, data)
+
+    monkeypatch.setattr(os, "write", spy)
+    files.replace(tmp_path / "key", b"secret", mode=0o640)
+    assert modes == [0o640]
+
+
+def test_a_link_is_followed_and_stays_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("real")
+    files.replace(tmp_path / "real", b"old", mode=0o644)
+    files.replace(link, b"new", mode=0o644)
+    assert link.is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("failing", ["write", "fsync"])
+def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    path = tmp_path / "serial"
+    files.replace(path, b"0001", mode=0o644)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, failing, full)
+    with pytest.raises(StoreError, match="no space left on device"):
+        files.replace(path, b"0002", mode=0o644)
+    with pytest.raises(StoreError, match="serial"):
+        files.append(path, b"0003\n", mode=0o644)
+    monkeypatch.undo()
+    assert path.read_bytes() == b"0001"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_root_keeps_the_owner_of_the_old_file_or_of_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda handle, *owner: given.append(owner))
+    ours = (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
+    path = tmp_path / "inventory.txt"
+    files.append(path, b"row\n", mode=0o640)
+    files.replace(path, b"row\n", mode=0o640)
+    files.replace(path, b"rows\n", mode=0o640, owner=(1234, 1235))
+    files.make_directory(tmp_path / "signed", mode=0o755)
+    assert given == [ours, ours, (1234, 1235), ours]
+
+
+def test_nobody_but_root_gives_files_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "fchown", lambda handle, *owner: given.append(owner))
+    files.replace(tmp_path / "serial", b"0001", mode=0o644, owner=(0, 0))
+    assert given == []
+
+
+def test_append_adds_lines_and_closes_a_torn_one(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.txt"
+    files.append(path, b"one\n", mode=0o640)
+    path.write_bytes(b"one\ntor")
+    files.append(path, b"two\n", mode=0o644)
+    assert path.read_bytes() == b"one\ntor\ntwo\n"
+    assert mode(path) == 0o640
+
+
+def test_read_and_remove_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no such file"):
+        files.read(tmp_path / "absent")
+    files.remove(tmp_path / "absent")
+    with pytest.raises(StoreError, match="is a directory"):
+        files.read(tmp_path)
+
+
+def test_directories_get_their_mode_and_keep_it(tmp_path: Path) -> None:
+    files.make_directory(tmp_path / "private", mode=0o750)
+    files.make_directory(tmp_path / "private", mode=0o755)
+    assert mode(tmp_path / "private") == 0o750
+    with pytest.raises(StoreError, match="no such file"):
+        files.make_directory(tmp_path / "a" / "b", mode=0o755)
+
+
+def count_up(path: Path, times: int) -> None:
+    for _ in range(times):
+        with files.locked(path.parent):
+            files.replace(path, b"%d" % (int(files.read(path)) + 1), mode=0o644)
+
+
+def test_the_lock_keeps_processes_apart(tmp_path: Path) -> None:
+    path = tmp_path / "count"
+    files.replace(path, b"0", mode=0o644)
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=count_up, args=(path, 25)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert path.read_bytes() == b"100"
+
+
+def test_a_lock_that_stays_taken_is_an_error_and_then_free_again(
+    tmp_path: Path,
+) -> None:
+    waiting = files.locked(tmp_path, timeout=0.05)
+    with files.locked(tmp_path), pytest.raises(StoreLocked, match="held the lock"):
+        waiting.__enter__()
+    with files.locked(tmp_path, timeout=0):
+        assert mode(tmp_path / files.LOCK) == 0o640
