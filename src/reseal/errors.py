@@ -52,6 +52,22 @@ class ParseError(ResealError):
     """Bytes that are not what they should be: certificate, request, CRL, key."""
 
 
+class InvalidRequest(FaultsError, ParseError):
+    """A request that cannot be read; every reason is listed."""
+
+
+class ChainInvalid(ResealError):
+    """A certificate that must not be trusted.
+
+    Attributes:
+        reason: Why, in OpenSSL's words, as `certificate revoked`.
+    """
+
+    def __init__(self, subject: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{subject}: {reason}", hint=hint)
+        self.reason = reason
+
+
 class UnsuitableKey(ResealError):
     """A key that is too weak, of the wrong kind, or unknown to a peer."""
 
