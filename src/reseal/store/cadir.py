@@ -1,0 +1,256 @@
+"""A CA's durable memory, kept in Puppet's own directory.
+
+Guarantee: Puppet's layout byte for byte, so that Puppet Server or the Ruby CA can
+take the directory over again at any time.  Two processes never get one serial
+number and never lose a line.
+
+Sources: Puppet's settings `cadir`, `serial`, `cert_inventory` and `signeddir`;
+Puppet Server, `certificate_authority.clj`.  Golden files: `tests/data/cadir/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+
+from reseal import files
+from reseal.certname import Certname
+from reseal.errors import InvalidCertname, NotFound, StoreCorrupt, StoreError
+from reseal.store.formats import (
+    HexCase,
+    inventory_line,
+    parse_inventory,
+    parse_lines,
+    parse_serial,
+    render_infra_serials,
+    render_serial,
+    row_of,
+)
+from reseal.store.protocol import HIGHEST_SERIAL, Change, InventoryRow
+from reseal.x509.certificate import common_name, to_pem
+
+PUBLIC = 0o644
+"""Mode of every file but keys, as Puppet Server's `public-key-perms`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CadirStore:
+    """A `Store` under `root`, which is Puppet's `cadir`.
+
+    Layout:
+        serial              next serial number: hexadecimal, at least 4 digits
+        inventory.txt       a line for each certificate ever kept
+        signed/NAME.pem     the current certificate of certname NAME
+        requests/NAME.pem   a request that waits
+        ca_crt.pem          CA certificates, the signing one first
+        ca_crl.pem          revocation lists, the CA's own first
+        infra_*             names, serials and lists of infrastructure nodes
+        intents/SERIAL.pem  drafts not yet settled: reseal's own, Puppet ignores it
+
+    Attributes:
+        root: The cadir.
+        hex_case: As inventory.txt has it; Puppet Server's upper, the Ruby CA's lower.
+    """
+
+    root: Path
+    hex_case: HexCase = "upper"
+
+    def next_serial(self) -> int:
+        path = self.root / "serial"
+        with self._locked(), self._ruby_lock(path):
+            serial = parse_serial(files.read(path), str(path))
+            if serial > HIGHEST_SERIAL:
+                hint = "the CA has used up its serial numbers: set up a new one"
+                raise StoreError(f"{path}: no serial number is left", hint=hint)
+            files.replace(path, render_serial(serial + 1), mode=PUBLIC)
+        return serial
+
+    def record_intent(self, draft: x509.Certificate) -> None:
+        path = self._intent(draft.serial_number)
+        files.make_directory(path.parent, mode=0o750)
+        files.replace(path, to_pem(draft), mode=PUBLIC)
+
+    def intents(self) -> Iterator[x509.Certificate]:
+        for _, path in _pem_files(self.root / "intents"):
+            yield _certificate(path)
+
+    def drop_intent(self, serial: int) -> None:
+        files.remove(self._intent(serial))
+
+    def add(self, certificate: x509.Certificate) -> None:
+        name = Certname(common_name(certificate))
+        with self._locked():
+            self._append([certificate])
+            self._note_infra(name, certificate.serial_number)
+            files.make_directory(self.root / "signed", mode=0o755)
+            files.replace(self._signed(name), to_pem(certificate), mode=PUBLIC)
+            files.remove(self._intent(certificate.serial_number))
+
+    def get(self, certname: Certname) -> x509.Certificate:
+        try:
+            return _certificate(self._signed(certname))
+        except NotFound:
+            raise NotFound(f"{certname}: has no certificate") from None
+
+    def certnames(self) -> Iterator[Certname]:
+        for name, _ in _pem_files(self.root / "signed"):
+            with contextlib.suppress(InvalidCertname):
+                yield Certname(name)
+
+    def certificates(self) -> Iterator[tuple[Certname, x509.Certificate]]:
+        for name in self.certnames():
+            with contextlib.suppress(NotFound):  # cleaned while we were reading
+                yield name, self.get(name)
+
+    def remove_certificate(self, certname: Certname) -> None:
+        with self._locked():
+            if not self._signed(certname).exists():
+                raise NotFound(f"{certname}: has no certificate")
+            files.remove(self._signed(certname))
+
+    def save_request(self, certname: Certname, pem: bytes) -> None:
+        files.make_directory(self.root / "requests", mode=0o755)
+        files.replace(self._request(certname), pem, mode=PUBLIC)
+
+    def request(self, certname: Certname) -> bytes:
+        try:
+            return files.read(self._request(certname))
+        except NotFound:
+            raise NotFound(f"{certname}: has no request") from None
+
+    def requests(self) -> Iterator[tuple[Certname, bytes]]:
+        for name, path in _pem_files(self.root / "requests"):
+            with contextlib.suppress(InvalidCertname, NotFound):
+                yield Certname(name), files.read(path)
+
+    def remove_request(self, certname: Certname) -> None:
+        if not self._request(certname).exists():
+            raise NotFound(f"{certname}: has no request")
+        files.remove(self._request(certname))
+
+    def inventory(self) -> Iterator[InventoryRow]:
+        path = self.root / "inventory.txt"
+        yield from parse_inventory(files.read(path), str(path))
+
+    def add_rows(self, certificates: Iterable[x509.Certificate]) -> None:
+        with self._locked():
+            known = {row.serial for row in self.inventory()}
+            self._append([c for c in certificates if c.serial_number not in known])
+
+    def rebuild_inventory(self) -> None:
+        with self._locked():
+            found = sorted(self.certificates(), key=lambda each: each[1].serial_number)
+            lines = [
+                inventory_line(row_of(c, self.hex_case), self.hex_case)
+                for _, c in found
+            ]
+            path = self.root / "inventory.txt"
+            files.replace(path, b"".join(lines), mode=self._inventory_mode)
+
+    def bundle(self) -> bytes:
+        return files.read(self.root / "ca_crt.pem")
+
+    def replace_bundle(self, pem: bytes) -> None:
+        with self._locked():
+            files.replace(self.root / "ca_crt.pem", pem, mode=PUBLIC)
+
+    def crls(self) -> bytes:
+        return files.read(self.root / "ca_crl.pem")
+
+    def update_crls(self, change: Change) -> None:
+        path = self.root / "ca_crl.pem"
+        with self._locked():
+            changed = change(files.read(path))
+            if changed is not None:
+                files.replace(path, changed, mode=PUBLIC)
+
+    def update_infra_crls(
+        self, change: Callable[[bytes, frozenset[int]], bytes | None]
+    ) -> None:
+        path = self.root / "infra_crl.pem"
+        with self._locked():
+            if not path.exists():
+                return
+            changed = change(files.read(path), self._infra_serials())
+            if changed is not None:
+                files.replace(path, changed, mode=PUBLIC)
+
+    @property
+    def _inventory_mode(self) -> int:
+        return 0o640 if self.hex_case == "upper" else PUBLIC
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return files.locked(self.root)
+
+    @contextlib.contextmanager
+    def _ruby_lock(self, path: Path) -> Iterator[None]:
+        """Hold the flock that Puppet's Ruby CA takes on the serial file."""
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be opened: {error.strerror}") from None
+        try:
+            if not files.wait_for(handle, files.LOCK_TIMEOUT):
+                raise StoreError(f"{path}: another program holds it")
+            yield
+        finally:
+            os.close(handle)
+
+    def _append(self, certificates: Iterable[x509.Certificate]) -> None:
+        rows = (row_of(certificate, self.hex_case) for certificate in certificates)
+        lines = b"".join(inventory_line(row, self.hex_case) for row in rows)
+        if lines:
+            path = self.root / "inventory.txt"
+            files.append(path, lines, mode=self._inventory_mode)
+
+    def _note_infra(self, certname: Certname, serial: int) -> None:
+        """Add a new serial of an infrastructure node, as Puppet Server 8 does."""
+        try:
+            listed = parse_lines(files.read(self.root / "infra_inventory.txt"))
+        except NotFound:
+            return
+        if certname in listed:
+            serials = self._infra_serials() | {serial}
+            path = self.root / "infra_serials"
+            files.replace(path, render_infra_serials(serials), mode=PUBLIC)
+
+    def _infra_serials(self) -> frozenset[int]:
+        path = self.root / "infra_serials"
+        try:
+            return frozenset(int(line) for line in parse_lines(files.read(path)))
+        except NotFound:
+            return frozenset()
+        except ValueError:
+            raise StoreCorrupt(f"{path}: not decimal serial numbers") from None
+
+    def _signed(self, certname: Certname) -> Path:
+        return self.root / "signed" / f"{certname}.pem"
+
+    def _request(self, certname: Certname) -> Path:
+        return self.root / "requests" / f"{certname}.pem"
+
+    def _intent(self, serial: int) -> Path:
+        return self.root / "intents" / f"{serial:04X}.pem"
+
+
+def _pem_files(directory: Path) -> list[tuple[str, Path]]:
+    try:
+        names = sorted(entry.name for entry in os.scandir(directory))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"{directory}: cannot be read: {error.strerror}") from None
+    found = (name for name in names if name.endswith(".pem"))
+    return [(name[:-4], directory / name) for name in found]
+
+
+def _certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(files.read(path))
+    except ValueError:
+        raise StoreCorrupt(f"{path}: not a certificate") from None

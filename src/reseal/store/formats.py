@@ -1,0 +1,113 @@
+"""The files `serial`, `inventory.txt` and `infra_serials`, byte for byte.
+
+Guarantee: what is written here, Puppet Server 2 to 8 and Puppet's Ruby CA read and
+could have written; what they write is read, their slips with case, padding and line
+ends included.
+
+Sources: Puppet, `ssl/inventory.rb` and `ssl/certificate_authority.rb`; Puppet
+Server, `certificate_authority.clj` (`format-serial-number`,
+`write-cert-to-inventory!`); golden files in `tests/data/cadir/`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+from cryptography import x509
+
+from reseal.errors import StoreCorrupt
+from reseal.store.protocol import HIGHEST_SERIAL, InventoryRow
+from reseal.x509 import names
+from reseal.x509.certificate import subject
+
+HexCase = Literal["upper", "lower"]
+"""How inventory.txt has hexadecimal: Puppet Server upper, the Ruby CA lower."""
+
+_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+_ROW = re.compile(rf"(?:0[xX])?([0-9A-Fa-f]+) ({_TIME})UTC ({_TIME})UTC (/.*)")
+
+
+def render_serial(serial: int) -> bytes:
+    """Return the content of `serial`: at least 4 digits, upper case, no line end."""
+    return f"{serial:04X}".encode()
+
+
+def parse_serial(data: bytes, where: str) -> int:
+    """Return the number in a `serial` file.
+
+    Raises:
+        StoreCorrupt: It is none, or one that Puppet Server cannot read.
+    """
+    text = data.strip()
+    if not re.fullmatch(rb"[0-9A-Fa-f]+", text) or int(text, 16) == 0:
+        raise StoreCorrupt(
+            f"{where}: not a serial number: {data[:40]!r}",
+            hint="reseal ca check --repair finds the next one from the inventory",
+        )
+    if (serial := int(text, 16)) > HIGHEST_SERIAL + 1:
+        raise StoreCorrupt(f"{where}: {serial:X} is over the limit of 31 bits")
+    return serial
+
+
+def row_of(certificate: x509.Certificate, hex_case: HexCase) -> InventoryRow:
+    """Return a certificate's inventory row; hex_case says whose form its name has."""
+    name = subject(certificate)
+    ruby = hex_case == "lower"
+    return InventoryRow(
+        serial=certificate.serial_number,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        subject=names.slashes(name) if ruby else f"/{names.commas(name)}",
+    )
+
+
+def inventory_line(row: InventoryRow, hex_case: HexCase) -> bytes:
+    """Return a row as its line, with its line feed."""
+    serial = f"{row.serial:04X}" if hex_case == "upper" else f"{row.serial:04x}"
+    begin, end = f"{row.not_before:%FT%T}UTC", f"{row.not_after:%FT%T}UTC"
+    return f"0x{serial} {begin} {end} {row.subject}\n".encode()
+
+
+def parse_inventory(data: bytes, where: str) -> Iterator[InventoryRow]:
+    """Yield the rows of an inventory; lines of white space are passed over.
+
+    Raises:
+        StoreCorrupt: At the first line that is no row; it names the line.
+    """
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
+        if not line.strip():
+            continue
+        row = parse_row(line)
+        if row is None:
+            hint = "see all of them with: reseal ca check"
+            raise StoreCorrupt(
+                f"{where}: line {number}: not a row: {line!r}", hint=hint
+            )
+        yield row
+
+
+def parse_row(line: str) -> InventoryRow | None:
+    """Return the row a line says, or None if it says none."""
+    found = _ROW.fullmatch(line.rstrip())
+    if found is None:
+        return None
+    try:
+        begin, end = (datetime.fromisoformat(found[n]) for n in (2, 3))
+    except ValueError:
+        return None
+    utc = (begin.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+    return InventoryRow(int(found[1], 16), *utc, found[4])
+
+
+def render_infra_serials(serials: Iterable[int]) -> bytes:
+    """Return the content of `infra_serials`: decimal, sorted, one a line."""
+    return b"".join(b"%d\n" % serial for serial in sorted(set(serials)))
+
+
+def parse_lines(data: bytes) -> tuple[str, ...]:
+    """Return the lines of a list such as `infra_inventory.txt` that are not blank."""
+    lines = (line.strip() for line in data.decode("utf-8", "replace").splitlines())
+    return tuple(line for line in lines if line)

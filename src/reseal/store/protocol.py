@@ -1,0 +1,128 @@
+"""The door of the room: what a CA must not forget, and the records it keeps.
+
+Other rooms import this module and nothing else from here.
+
+Sources: Puppet Server, `certificate_authority.clj` (what is kept, and in which
+order); RFC 5280 section 5 (revocation lists).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cryptography import x509
+
+from reseal.certname import Certname
+
+HIGHEST_SERIAL = 0x7FFFFFFF
+"""Puppet Server reads serial numbers as signed numbers of 32 bits."""
+
+Change = Callable[[bytes], bytes | None]
+"""Makes new content of the old; None says that nothing changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryRow:
+    """One certificate that was issued once.
+
+    Attributes:
+        serial: Serial number.
+        not_before: Aware, UTC.
+        not_after: Aware, UTC.
+        subject: The name with a slash before it: `/CN=web01.example.com`.
+    """
+
+    serial: int
+    not_before: datetime
+    not_after: datetime
+    subject: str
+
+    @property
+    def certname(self) -> str:
+        """The common name if the subject is nothing else, or an empty string."""
+        return self.subject.removeprefix("/CN=") if self.subject[:4] == "/CN=" else ""
+
+
+class Store(Protocol):
+    """What a CA must not forget.
+
+    Once a method has returned, a power cut does not undo it, and other processes
+    see it.  Every method raises `StoreError` when the medium fails, `StoreCorrupt`
+    when it lies and `StoreLocked` when another process holds it too long.
+    """
+
+    def next_serial(self) -> int:
+        """Return a serial number, 1 or more, that was never returned before.
+
+        Raises:
+            StoreError: There is none left; a failure may cost a number.
+        """
+
+    def record_intent(self, draft: x509.Certificate) -> None:
+        """Remember that a certificate with the contents of `draft` may now exist."""
+
+    def intents(self) -> Iterator[x509.Certificate]:
+        """Yield the drafts of which nobody has told what became of them."""
+
+    def drop_intent(self, serial: int) -> None:
+        """Forget an intent; no error when there is none."""
+
+    def add(self, certificate: x509.Certificate) -> None:
+        """Keep `certificate` and settle its intent; on failure the intent stays."""
+
+    def get(self, certname: Certname) -> x509.Certificate:
+        """Return the current certificate of `certname`, or raise `NotFound`."""
+
+    def certnames(self) -> Iterator[Certname]:
+        """Yield the names that have a certificate, sorted."""
+
+    def certificates(self) -> Iterator[tuple[Certname, x509.Certificate]]:
+        """Yield every name and its current certificate, sorted by name."""
+
+    def remove_certificate(self, certname: Certname) -> None:
+        """Forget the current certificate, not its row; NotFound without one."""
+
+    def save_request(self, certname: Certname, pem: bytes) -> None:
+        """Keep a request until it is signed or removed; replaces an older one."""
+
+    def request(self, certname: Certname) -> bytes:
+        """Return the PEM of a request, or raise `NotFound`."""
+
+    def requests(self) -> Iterator[tuple[Certname, bytes]]:
+        """Yield every name that waits and its request's PEM, sorted by name."""
+
+    def remove_request(self, certname: Certname) -> None:
+        """Forget a request; NotFound without one."""
+
+    def inventory(self) -> Iterator[InventoryRow]:
+        """Yield a row for each certificate ever kept, oldest first."""
+
+    def add_rows(self, certificates: Iterable[x509.Certificate]) -> None:
+        """Add rows for certificates that are missing from the inventory."""
+
+    def rebuild_inventory(self) -> None:
+        """Make the inventory of the current certificates alone."""
+
+    def bundle(self) -> bytes:
+        """Return the PEM bundle of CA certificates, the signing one first."""
+
+    def replace_bundle(self, pem: bytes) -> None:
+        """Publish another bundle of CA certificates."""
+
+    def crls(self) -> bytes:
+        """Return the PEM bundle of revocation lists, the CA's own first."""
+
+    def update_crls(self, change: Change) -> None:
+        """Publish what `change` makes of the lists; nobody else does meanwhile."""
+
+    def update_infra_crls(
+        self, change: Callable[[bytes, frozenset[int]], bytes | None]
+    ) -> None:
+        """Publish what `change` makes of the infrastructure's lists.
+
+        `change` also gets the serial numbers of infrastructure nodes.  It is not
+        called in a CA that keeps no such list.
+        """
