@@ -1,0 +1,138 @@
+"""How a script becomes a command line that runs as root and ends in time.
+
+Guarantee: a command that has run out of time ends on the node too, where there is
+a `timeout` command, even if the way to the node has broken meanwhile.  A signal
+sent over SSH would not do: sshd before 9 ignores it for root, and it may not kill
+what sudo started.
+
+Sources: sudo(8) (`-n`: fail rather than ask); timeout(1) of GNU coreutils (ends
+the command's process group; exit status 137 after a kill).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import ceil
+from time import monotonic
+
+from reseal.errors import AccessDenied, TimedOut
+from reseal.site.transport import Result
+
+PROBE = r"""
+PATH=$PATH:/usr/sbin:/sbin
+id=$(id -u)
+way=root
+if [ "$id" != 0 ]; then
+    way=$(sudo -n true 2>&1) && way=sudo || way="no: $way"
+fi
+timer=no
+if command -v timeout >/dev/null 2>&1 && timeout 5 true 2>/dev/null; then
+    timer=timeout
+fi
+printf '%s\n%s\n' "$timer" "$way"
+"""
+"""Tells how to become root, and whether the node can end commands by itself."""
+
+_GRACE = 5
+"""Seconds we wait longer than the node, which ends a command more thoroughly."""
+
+_KILLED = 128 + 9
+
+_PATH = "PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin; export PATH; unset CDPATH\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """How commands are run on one node.
+
+    Attributes:
+        sudo: `sudo -n` makes us root.
+        timer: The node has a `timeout` command.
+    """
+
+    sudo: bool
+    timer: bool
+
+    def command(self, script: str, args: tuple[str, ...], limit: float) -> list[str]:
+        """Return the command line for a script that may take `limit` seconds."""
+        become = ["sudo", "-n"] if self.sudo else []
+        timer = ["timeout", "-s", "KILL", str(ceil(limit))]
+        shell = ["sh", "-c", _PATH + script, "reseal", *args]
+        return become + (timer if self.timer else []) + shell
+
+    def patience(self, limit: float) -> float:
+        """Return how many seconds to wait for a command's end."""
+        return ceil(limit) + _GRACE if self.timer else limit
+
+    def overdue(self, exit_status: int, seconds: float, limit: float) -> bool:
+        """Tell whether the node ended a command because its time was over."""
+        return self.timer and exit_status == _KILLED and seconds >= limit
+
+
+def timed_out(name: str, limit: float) -> TimedOut:
+    """Return the error for a command that took longer than `limit` seconds."""
+    hint = "a longer limit can be set with command_timeout in [ssh]"
+    return TimedOut(f"{name}: a command took over {limit:g} s", hint=hint)
+
+
+def shell_of(name: str, answer: str) -> Shell:
+    """Read what `PROBE` printed.
+
+    Raises:
+        AccessDenied: We are not root there and cannot become it.
+    """
+    timer, _, way = answer.strip().partition("\n")
+    if way in ("root", "sudo"):
+        return Shell(sudo=way == "sudo", timer=timer == "timeout")
+    why = way.removeprefix("no: ").strip().splitlines()
+    raise AccessDenied(
+        f"{name}: cannot become root: {why[-1] if why else 'no answer'}",
+        hint="log in as root, or allow the user `sudo -n` without a password",
+    )
+
+
+class ShellTransport(ABC):
+    """What local and remote transports share: root, time limits, one question first.
+
+    Attributes:
+        name: The node's name in the roster.
+    """
+
+    def __init__(self, name: str, limit: float) -> None:
+        self.name = name
+        self._limit = limit
+        self._shell: Shell | None = None
+        self._asking = asyncio.Lock()
+
+    async def run(
+        self,
+        script: str,
+        *args: str,
+        stdin: bytes = b"",
+        timeout: float | None = None,
+    ) -> Result:
+        """Run a script as root; see `Transport.run`."""
+        limit = self._limit if timeout is None else timeout
+        shell = await self._ready()
+        command, begun = shell.command(script, args, limit), monotonic()
+        try:
+            result = await self._execute(command, stdin, shell.patience(limit))
+        except TimedOut:
+            raise timed_out(self.name, limit) from None
+        if shell.overdue(result.exit, monotonic() - begun, limit):
+            raise timed_out(self.name, limit)
+        return result
+
+    async def _ready(self) -> Shell:
+        async with self._asking:
+            if self._shell is None:
+                probe = await self._execute(["sh", "-c", PROBE], b"", self._limit)
+                answer = probe.stdout.decode(errors="replace")
+                self._shell = shell_of(self.name, answer)
+            return self._shell
+
+    @abstractmethod
+    async def _execute(self, command: list[str], stdin: bytes, limit: float) -> Result:
+        """Run a command line within `limit` seconds, or kill it and raise TimedOut."""
