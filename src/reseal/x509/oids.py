@@ -17,43 +17,55 @@ PP_AUTH_AUTO_RENEW = f"{AUTHORIZATION}.2"
 PP_AUTH_ROLE = f"{AUTHORIZATION}.13"
 PP_CLI_AUTH = f"{AUTHORIZATION}.39"
 
-_REGISTERED_NAMES = (
-    "pp_uuid",
-    "pp_instance_id",
-    "pp_image_name",
-    "pp_preshared_key",
-    "pp_cost_center",
-    "pp_product",
-    "pp_project",
-    "pp_application",
-    "pp_service",
-    "pp_employee",
-    "pp_created_by",
-    "pp_environment",
-    "pp_role",
-    "pp_software_version",
-    "pp_department",
-    "pp_cluster",
-    "pp_provisioner",
-    "pp_region",
-    "pp_datacenter",
-    "pp_zone",
-    "pp_network",
-    "pp_securitypolicy",
-    "pp_cloudplatform",
-    "pp_apptier",
-    "pp_hostname",
-    "pp_owner",
+_REGISTERED = (
+    ("pp_uuid", "UUID"),
+    ("pp_instance_id", "Instance ID"),
+    ("pp_image_name", "Image Name"),
+    ("pp_preshared_key", "Preshared Key"),
+    ("pp_cost_center", "Cost Center Name"),
+    ("pp_product", "Product Name"),
+    ("pp_project", "Project Name"),
+    ("pp_application", "Application Name"),
+    ("pp_service", "Service Name"),
+    ("pp_employee", "Employee Name"),
+    ("pp_created_by", "created_by Tag"),
+    ("pp_environment", "Environment Name"),
+    ("pp_role", "Role Name"),
+    ("pp_software_version", "Software Version"),
+    ("pp_department", "Department Name"),
+    ("pp_cluster", "Cluster Name"),
+    ("pp_provisioner", "Provisioner Name"),
+    ("pp_region", "Region Name"),
+    ("pp_datacenter", "Datacenter Name"),
+    ("pp_zone", "Zone Name"),
+    ("pp_network", "Network Name"),
+    ("pp_securitypolicy", "Security Policy Name"),
+    ("pp_cloudplatform", "Cloud Platform Name"),
+    ("pp_apptier", "Application Tier"),
+    ("pp_hostname", "Hostname"),
+    ("pp_owner", "Owner Name"),
 )
+"""Short names in the order of their numbers, and long ones after `Puppet Node`."""
 
 PUPPET: dict[str, str] = {
-    **{f"{REGISTERED}.{n}": name for n, name in enumerate(_REGISTERED_NAMES, 1)},
+    **{f"{REGISTERED}.{n}": name for n, (name, _) in enumerate(_REGISTERED, 1)},
     PP_AUTHORIZATION: "pp_authorization",
     PP_AUTH_AUTO_RENEW: "pp_auth_auto_renew",
     PP_AUTH_ROLE: "pp_auth_role",
     PP_CLI_AUTH: "pp_cli_auth",
 }
 """Dotted OID to Puppet's short name."""
+
+PUPPET_LONG: dict[str, str] = {
+    **{
+        f"{REGISTERED}.{n}": f"Puppet Node {long}"
+        for n, (_, long) in enumerate(_REGISTERED, 1)
+        if n <= 25
+    },
+    PP_AUTHORIZATION: "Certificate Extension Authorization",
+    PP_AUTH_ROLE: "Puppet Node Role Name for Authorization",
+}
+"""Dotted OID to the long name that Puppet 5.5 prints; it knows no `pp_owner`."""
 
 SUBJECT_KEY_ID = "2.5.29.14"
 KEY_USAGE = "2.5.29.15"
