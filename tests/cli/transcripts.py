@@ -9,7 +9,8 @@ fingerprints have equal placeholders.
 Lines:
     # text          a remark
     @ VERB ARG…     a step that prepares files, see `Stage`
-    $ WORDS         a command; `< text` under it is what is typed
+    $ WORDS         a command, where <root> is the directory;
+                    `< text` under it is what is typed
     1> / 2>         a line of standard output, of standard error
     = N             the exit status
     ~ + / * / -     a file that was made, changed, removed: mode, path, content
@@ -30,11 +31,25 @@ from cryptography import x509
 
 DATA = Path(__file__).parent.parent / "data" / "transcripts"
 
-CONF = """\
+CONFS = {
+    "ruby": """\
 [main]
 certname = puppet.example.com
 keylength = 2048
-"""
+""",
+    "server": """\
+[main]
+certname = puppet.example.com
+ssldir = {root}/ssl/agent
+ca_server = localhost
+ca_port = 1
+
+[server]
+cadir = {root}/ssl/ca
+keylength = 2048
+""",
+}
+"""The puppet.conf of a stage: for a CA of Ruby, and of Puppet Server 6 and later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +72,11 @@ class Tool(Protocol):
 class Names:
     """Gives every fingerprint a number in the order of appearance."""
 
-    places: Mapping[str, str]
+    root: str
     seen: dict[str, str] = field(default_factory=dict)
 
     def clean(self, line: str) -> str:
-        for place, name in self.places.items():
-            line = line.replace(place, name)
+        line = line.replace(self.root, "<root>")
         line = re.sub(r"\b(?:[0-9A-F]{2}:){15,}[0-9A-F]{2}\b", self._number, line)
         line = re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(UTC|Z)", r"<time>\1", line)
         line = re.sub(r"\w{3} [ \d]\d \d\d:\d\d:\d\d \d{4} GMT", "<time>", line)
@@ -79,11 +93,17 @@ class Stage:
     """A scratch directory with `conf`, `ssl` and `var`, and the steps that prepare it.
 
     Steps:
+        conf KIND           puppet.conf is the one of `CONFS`; without it, that of ruby
         put REQUEST NAME    a request of `requests/` waits to be signed as NAME
         copy FROM TO, write PATH TEXT, remove PATH, mode PATH OCTAL, sleep SECONDS
+
+    Attributes:
+        root: The directory, on this machine.
+        seen_as: The same directory, as the tool has to call it.
     """
 
     root: Path
+    seen_as: str
 
     @property
     def ssl(self) -> Path:
@@ -92,22 +112,29 @@ class Stage:
     def prepare(self) -> None:
         for name in ("conf", "ssl", "var"):
             (self.root / name).mkdir(parents=True)
-        (self.root / "conf" / "puppet.conf").write_text(CONF)
+        self.step("conf", "ruby")
 
     def step(self, verb: str, *args: str) -> None:
         match verb, args:
+            case "conf", (kind,):
+                text = CONFS[kind].format(root=self.seen_as)
+                (self.root / "conf" / "puppet.conf").write_text(text)
             case "put", (request, name):
                 target = self.ssl / "ca" / "requests" / f"{name}.pem"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(DATA / "requests" / request, target)
                 target.chmod(0o644)
             case "copy", (source, target_name):
+                (self.ssl / target_name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(self.ssl / source, self.ssl / target_name)
             case "write", (path, text):
                 (self.ssl / path).parent.mkdir(parents=True, exist_ok=True)
                 (self.ssl / path).write_text(text)
             case "remove", (path,):
-                (self.ssl / path).unlink()
+                if (self.ssl / path).is_dir():
+                    shutil.rmtree(self.ssl / path)
+                else:
+                    (self.ssl / path).unlink()
             case "mode", (path, octal):
                 (self.ssl / path).chmod(int(octal, 8))
             case "sleep", (seconds,):
@@ -159,10 +186,10 @@ def _crl(pem: bytes) -> str:
     return f"number {number}, revoked{serials or ' none'}"
 
 
-def play(text: str, tool: Tool, stage: Stage, places: Mapping[str, str]) -> str:
+def play(text: str, tool: Tool, stage: Stage) -> str:
     """Return the transcript `text` with what `tool` says and does in its steps."""
     stage.prepare()
-    names = Names({str(stage.root): "<root>", **places})
+    names = Names(stage.seen_as)
     lines = []
     for head, typed in _steps(text):
         lines.append(head)
@@ -172,7 +199,8 @@ def play(text: str, tool: Tool, stage: Stage, places: Mapping[str, str]) -> str:
             lines += [f"< {line}" for line in typed]
             before = stage.files()
             stdin = "".join(f"{line}\n" for line in typed)
-            outcome = tool.run(shlex.split(head[2:]), stdin)
+            words = shlex.split(head[2:].replace("<root>", stage.seen_as))
+            outcome = tool.run(words, stdin)
             said = [f"1> {line}" for line in outcome.stdout.splitlines()]
             said += [f"2> {line}" for line in outcome.stderr.splitlines()]
             said += [f"= {outcome.exit}", *changes(before, stage.files())]
