@@ -1,0 +1,54 @@
+# Every target does its own set-up; `make help` lists them.
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-real check bench requirements debian
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+test: $(VENV)/ready ## everything that needs neither root nor Puppet
+	@mkdir -p build
+	$(BIN)/python -m pytest -m "not real" --junitxml=build/test.xml
+	$(BIN)/python scripts/whole.py build/test.xml \
+		tests/base tests/x509 tests/store tests/ca tests/site tests/cli
+
+test-real: debian $(VENV)/ready ## everything against real Puppet; Debian, as root
+	scripts/images
+	@mkdir -p build
+	$(BIN)/python -m pytest -m real --junitxml=build/test-real.xml
+	$(BIN)/python scripts/whole.py build/test-real.xml tests/real
+
+check: $(VENV)/ready ## style, types and shell scripts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	@if command -v shellcheck >/dev/null; then \
+		echo shellcheck; shellcheck -x $$(git ls-files .ci lab/lab scripts '*.sh' | \
+			grep -v '\.py$$'); \
+	else echo "shellcheck is not installed: shell scripts were not checked"; fi
+
+demo: debian $(VENV)/ready ## raise a real site and regenerate it; Debian, as root
+	scripts/demo
+
+bench: debian $(VENV)/ready ## reseal beside the procedure by hand; Debian, as root
+	$(BIN)/python bench/regenerate.py
+
+requirements: ## pin the requirements anew (needs uv)
+	for set in requirements requirements-dev; do \
+		extra=; [ $$set = requirements ] || extra="--extra dev requirements-build.in"; \
+		uv pip compile --no-config --quiet --universal --python-version 3.11 --upgrade \
+			--generate-hashes --no-emit-index-url --no-emit-find-links \
+			--custom-compile-command "make requirements" \
+			pyproject.toml $$extra --output-file $$set.txt || exit 1; \
+	done
+
+debian:
+	scripts/debian
+
+$(VENV)/ready: requirements-dev.txt pyproject.toml scripts/venv
+	scripts/venv "$(PYTHON)" $(VENV)
