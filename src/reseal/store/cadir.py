@@ -23,13 +23,11 @@ from reseal.certname import Certname
 from reseal.errors import InvalidCertname, NotFound, StoreCorrupt, StoreError
 from reseal.store.formats import (
     HexCase,
-    inventory_line,
     parse_inventory,
     parse_lines,
     parse_serial,
     render_infra_serials,
     render_serial,
-    row_of,
 )
 from reseal.store.protocol import HIGHEST_SERIAL, Change, InventoryRow
 from reseal.x509.certificate import common_name, to_pem
@@ -145,12 +143,9 @@ class CadirStore:
     def rebuild_inventory(self) -> None:
         with self._locked():
             found = sorted(self.certificates(), key=lambda each: each[1].serial_number)
-            lines = [
-                inventory_line(row_of(c, self.hex_case), self.hex_case)
-                for _, c in found
-            ]
+            lines = b"".join(self._line(certificate) for _, certificate in found)
             path = self.root / "inventory.txt"
-            files.replace(path, b"".join(lines), mode=self._inventory_mode)
+            files.replace(path, lines, mode=self._inventory_mode)
 
     def bundle(self) -> bytes:
         return files.read(self.root / "ca_crt.pem")
@@ -202,11 +197,14 @@ class CadirStore:
             os.close(handle)
 
     def _append(self, certificates: Iterable[x509.Certificate]) -> None:
-        rows = (row_of(certificate, self.hex_case) for certificate in certificates)
-        lines = b"".join(inventory_line(row, self.hex_case) for row in rows)
+        lines = b"".join(self._line(certificate) for certificate in certificates)
         if lines:
             path = self.root / "inventory.txt"
             files.append(path, lines, mode=self._inventory_mode)
+
+    def _line(self, certificate: x509.Certificate) -> bytes:
+        ruby = self.hex_case == "lower"
+        return InventoryRow.of(certificate, ruby=ruby).line(ruby=ruby)
 
     def _note_infra(self, certname: Certname, serial: int) -> None:
         """Add a new serial of an infrastructure node, as Puppet Server 8 does."""

@@ -16,12 +16,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
-from cryptography import x509
-
 from reseal.errors import StoreCorrupt
 from reseal.store.protocol import HIGHEST_SERIAL, InventoryRow
-from reseal.x509 import names
-from reseal.x509.certificate import subject
 
 HexCase = Literal["upper", "lower"]
 """How inventory.txt has hexadecimal: Puppet Server upper, the Ruby CA lower."""
@@ -50,25 +46,6 @@ def parse_serial(data: bytes, where: str) -> int:
     if (serial := int(text, 16)) > HIGHEST_SERIAL + 1:
         raise StoreCorrupt(f"{where}: {serial:X} is over the limit of 31 bits")
     return serial
-
-
-def row_of(certificate: x509.Certificate, hex_case: HexCase) -> InventoryRow:
-    """Return a certificate's inventory row; hex_case says whose form its name has."""
-    name = subject(certificate)
-    ruby = hex_case == "lower"
-    return InventoryRow(
-        serial=certificate.serial_number,
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        subject=names.slashes(name) if ruby else f"/{names.commas(name)}",
-    )
-
-
-def inventory_line(row: InventoryRow, hex_case: HexCase) -> bytes:
-    """Return a row as its line, with its line feed."""
-    serial = f"{row.serial:04X}" if hex_case == "upper" else f"{row.serial:04x}"
-    begin, end = f"{row.not_before:%FT%T}UTC", f"{row.not_after:%FT%T}UTC"
-    return f"0x{serial} {begin} {end} {row.subject}\n".encode()
 
 
 def parse_inventory(data: bytes, where: str) -> Iterator[InventoryRow]:

@@ -16,6 +16,8 @@ from typing import Protocol
 from cryptography import x509
 
 from reseal.certname import Certname
+from reseal.x509 import names
+from reseal.x509.certificate import subject
 
 HIGHEST_SERIAL = 0x7FFFFFFF
 """Puppet Server reads serial numbers as signed numbers of 32 bits."""
@@ -39,6 +41,26 @@ class InventoryRow:
     not_before: datetime
     not_after: datetime
     subject: str
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate, *, ruby: bool = False) -> InventoryRow:
+        """Return a certificate's row; `ruby` writes names as the Ruby CA does."""
+        name = subject(certificate)
+        return cls(
+            serial=certificate.serial_number,
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            subject=names.slashes(name) if ruby else f"/{names.commas(name)}",
+        )
+
+    def line(self, *, ruby: bool = False) -> bytes:
+        """Return the row as inventory.txt has it, with its line feed.
+
+        Puppet Server writes hexadecimal in upper case, the Ruby CA in lower.
+        """
+        serial = f"{self.serial:04x}" if ruby else f"{self.serial:04X}"
+        begin, end = f"{self.not_before:%FT%T}UTC", f"{self.not_after:%FT%T}UTC"
+        return f"0x{serial} {begin} {end} {self.subject}\n".encode()
 
     @property
     def certname(self) -> str:
