@@ -1,0 +1,239 @@
+"""What is done to the CA's host: prepare a new CA aside, swap it in.
+
+Everything of the new CA is made and proven in the run's own directory while the
+old site still works; what stops the site is two renames long.  Guarantee: the CA's
+private keys are made on the CA's host and never leave it; what this machine signs
+with is a `Signer` that asks there.
+
+Sources: Puppet, "SSL: Regenerating All Certificates in a Puppet Deployment",
+step 1; docs/reference/ca.md (files, owners and modes).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import posixpath
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from cryptography import x509
+
+from reseal.ca.setup import NewAuthority, ServerLeaf, new_authority
+from reseal.certname import Certname
+from reseal.errors import StepFailed
+from reseal.site.context import Context
+from reseal.site.generation import Generation, server_of
+from reseal.site.rundir import BUNDLE, CRLS
+from reseal.site.target import Target
+from reseal.site.transport import check
+from reseal.x509.certificate import public_key, to_pem
+from reseal.x509.keys import PublicKey, dump_public, load_public
+
+PP_CLI_AUTH = "1.3.6.1.4.1.34380.1.3.39"
+"""The extension that lets a Puppet Server's host administer its CA (6 and newer)."""
+
+_SSL_DIRECTORIES = {
+    "certs": "0755",
+    "certificate_requests": "0755",
+    "private": "0750",
+    "private_keys": "0750",
+    "public_keys": "0755",
+}
+_SECRET = "0640"  # noqa: S105
+_PUBLIC = "0644"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSigner:
+    """Signs with a key that stays on its node.
+
+    Attributes:
+        public_key: The public half.
+        at: The node.
+        path: The private half, there.
+        loop: The event loop that reaches the node; `sign` is called in a thread.
+    """
+
+    public_key: PublicKey
+    at: Target
+    path: str
+    loop: asyncio.AbstractEventLoop
+
+    def sign(self, data: bytes) -> bytes:
+        asked = self.at.ruby("sign", self.path, stdin=base64.b64encode(data))
+        answer = asyncio.run_coroutine_threadsafe(asked, self.loop).result()
+        return base64.b64decode(answer["signature"])
+
+
+@dataclass(slots=True)
+class Staging:
+    """A tree to be made on a node: directories, files, keys that are there."""
+
+    entries: list[dict[str, str]] = field(default_factory=list)
+
+    def directory(self, path: str, mode: str) -> None:
+        """Add a directory; its parent stands before it."""
+        self.entries.append({"path": path, "mode": mode})
+
+    def file(self, path: str, content: bytes, mode: str = _PUBLIC) -> None:
+        """Add a file."""
+        text = base64.b64encode(content).decode()
+        self.entries.append({"path": path, "mode": mode, "content": text})
+
+    def key(self, path: str, kept: str) -> None:
+        """Add a private key that lies at `kept` on the node."""
+        self.entries.append({"path": path, "mode": _SECRET, "from": kept})
+
+
+class Prepare:
+    """Make the new CA and the server's certificate in the run's directory."""
+
+    async def done(self, at: Target, run: Context) -> bool:
+        made = await at.has("prepared") or await at.has("installed")
+        return made and run.directory.kept(BUNDLE) is not None
+
+    async def do(self, at: Target, run: Context) -> None:
+        if await at.has("installed"):
+            raise StepFailed(
+                f"{at.name}: a new CA is in place, but this machine has no copy of it",
+                hint="copy its ca_crt.pem and ca_crl.pem into the run's directory",
+            )
+        keys = await self._keys(at, run.plan.generation)
+        made = await self._authority(at, run, keys)
+        await self._stage(at, made, keys)
+        run.directory.keep(CRLS, made.crl_pem)
+        run.directory.keep(BUNDLE, made.bundle_pem)
+        await at.mark("prepared")
+
+    async def _keys(self, at: Target, generation: Generation) -> dict[str, PublicKey]:
+        """Make the keys on the node and return their public halves by name."""
+        names = ["ca", "server"] + ["root"] * (generation.shape == "chain")
+        paths = {name: key_path(at, name) for name in names}
+        await check(at.transport, 'umask 077; mkdir -p "$1"', f"{at.backup}/keys")
+        wishes = [f"{path}={generation.key_bits}" for path in paths.values()]
+        made = await at.ruby("make_keys", at.backup, *wishes, timeout=900)
+        return {name: load_public(made[path].encode()) for name, path in paths.items()}
+
+    async def _authority(
+        self, at: Target, run: Context, keys: dict[str, PublicKey]
+    ) -> NewAuthority:
+        loop = asyncio.get_running_loop()
+        signers = {n: NodeSigner(k, at, key_path(at, n), loop) for n, k in keys.items()}
+        wanted = run.plan.generation
+        return await asyncio.to_thread(
+            new_authority,
+            shape=wanted.shape,
+            ruby=wanted.ruby,
+            ca_name=wanted.ca_name,
+            root_name=wanted.root_name,
+            signer=signers["ca"],
+            root_signer=signers.get("root"),
+            server=server_leaf(at, keys["server"], ruby=wanted.ruby),
+            ttl=wanted.ttl,
+            now=run.clock.now(),
+            first_serial=wanted.first_serial,
+        )
+
+    async def _stage(
+        self, at: Target, made: NewAuthority, keys: Collection[str]
+    ) -> None:
+        if made.server_certificate is None:
+            raise StepFailed(f"{at.name}: the server's certificate was not made")
+        trees = {"ssl": stage_ssldir(at, made, made.server_certificate)}
+        inside = cadir_of(at)[1]
+        if inside is None:
+            trees["ca"] = Staging()
+            stage_cadir(trees["ca"], "", at, made, keys)
+        else:
+            trees["ssl"].directory(inside, "0755")
+            stage_cadir(trees["ssl"], inside + "/", at, made, keys)
+        owner = server_of(at.facts).owner
+        await check(at.transport, 'umask 077; mkdir -p "$1"', f"{at.backup}/new")
+        for name, tree in trees.items():
+            text = json.dumps(tree.entries).encode()
+            await at.ruby("stage", f"{at.backup}/new/{name}", owner, stdin=text)
+
+
+class Install:
+    """Set the old directories' contents aside and move the new ones in."""
+
+    async def done(self, at: Target, run: Context) -> bool:
+        return await at.has("installed")
+
+    async def do(self, at: Target, run: Context) -> None:
+        if not (await at.has("manifest") and await at.has("prepared")):
+            raise StepFailed(f"{at.name}: no proven backup, or no new CA to put there")
+        cadir, inside = cadir_of(at)
+        pairs = [f"{at.setting('ssldir')}={at.backup}/new/ssl"]
+        if inside is None:
+            pairs.append(f"{cadir}={at.backup}/new/ca")
+        await at.ruby("install", at.backup, *pairs, timeout=900)
+
+
+def key_path(at: Target, name: str) -> str:
+    """Return where the run keeps a new key on the node until it is in place."""
+    return f"{at.backup}/keys/{name}.pem"
+
+
+def cadir_of(at: Target) -> tuple[str, str | None]:
+    """Return the cadir, and its path inside the ssldir; None if it lies elsewhere.
+
+    Raises:
+        StepFailed: The survey found none.
+    """
+    cadir, ssldir = server_of(at.facts).cadir, at.setting("ssldir")
+    if cadir is None:
+        raise StepFailed(f"{at.name}: no CA was found there")
+    inside = posixpath.relpath(cadir, ssldir)
+    return cadir, None if inside.startswith("..") else inside
+
+
+def server_leaf(at: Target, key: PublicKey, *, ruby: bool) -> ServerLeaf:
+    """Return what the server's certificate says: the old one's names and more."""
+    old, name = at.facts.hostcert, at.facts.certname
+    extensions = dict(old.extensions) if old else {}
+    if not ruby:
+        extensions.setdefault(PP_CLI_AUTH, "true")
+    names = old.alt_names if old else ("DNS:puppet", f"DNS:{name}")
+    return ServerLeaf(Certname(name), key, names, extensions)
+
+
+def stage_ssldir(
+    at: Target, made: NewAuthority, certificate: x509.Certificate
+) -> Staging:
+    """Return the server's own SSL directory, as Puppet lays it out."""
+    tree, name = Staging(), at.facts.certname
+    ssldir = at.setting("ssldir")
+    for directory, mode in _SSL_DIRECTORIES.items():
+        tree.directory(directory, mode)
+    place = {key: _inside(at, key, ssldir) for key in ("hostcert", "hostprivkey")}
+    place |= {key: _inside(at, key, ssldir) for key in ("localcacert", "hostcrl")}
+    tree.file(place["localcacert"], made.bundle_pem)
+    tree.file(place["hostcrl"], made.crl_pem)
+    tree.file(place["hostcert"], to_pem(certificate))
+    tree.key(place["hostprivkey"], key_path(at, "server"))
+    tree.file(f"public_keys/{name}.pem", dump_public(public_key(certificate)))
+    return tree
+
+
+def stage_cadir(
+    tree: Staging, prefix: str, at: Target, made: NewAuthority, keys: Collection[str]
+) -> None:
+    """Add the CA's directory to a tree; `keys` names the keys that were made."""
+    for directory in ("requests", "signed"):
+        tree.directory(prefix + directory, "0755")
+    for path, content in made.files.items():
+        tree.file(prefix + path, content)
+    tree.key(f"{prefix}ca_key.pem", key_path(at, "ca"))
+    if "root" in keys:
+        tree.key(f"{prefix}root_key.pem", key_path(at, "root"))
+
+
+def _inside(at: Target, setting: str, ssldir: str) -> str:
+    path = posixpath.relpath(at.setting(setting), ssldir)
+    if path.startswith(".."):
+        hint = "set it back to its default for the time of the regeneration"
+        raise StepFailed(f"{at.name}: {setting} lies outside of ssldir", hint=hint)
+    return path

@@ -1,0 +1,179 @@
+"""A whole run: begin it, resume it, take it back, prove it, tell of it.
+
+Guarantee: nothing is changed before the run's directory with plan, roster and
+journal is on disk, and while another run on the same site is unfinished; a run
+counts as finished only after its proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from reseal.clock import Clock
+from reseal.errors import JournalError, SiteError
+from reseal.site.context import Context, Limits
+from reseal.site.fleet import Fleet
+from reseal.site.journal import Journal
+from reseal.site.plan import Plan
+from reseal.site.platform import BACKUP_PARENT
+from reseal.site.rollback import Rollback
+from reseal.site.roster import Roster
+from reseal.site.run import Outcome, Runner, Told
+from reseal.site.rundir import BUNDLE, CRLS, JOURNAL, RunDirectory
+from reseal.site.target import Target
+from reseal.site.transport import check
+from reseal.site.verify import Check, standard_for, verify_node
+
+_UNFINISHED = r"""
+cd "$1" 2>/dev/null || exit 0
+for run in */; do
+    run=${run%/}
+    [ "$run" != "$2" ] && [ -e "$run/prepared" ] && [ ! -e "$run/finished" ] || continue
+    echo "$run"
+done
+"""
+
+_TIDY = 'cd "$1" && rm -rf aside new keys scratch agent.pid && : >finished && sync'
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a run is carried out with.
+
+    Attributes:
+        clock: Tells the time.
+        limits: How long to wait.
+        step: Told of each step's progress.
+        tell: Told what a step or node is waiting for: its id, words.
+        checked: Told of each node's checks as they come.
+    """
+
+    clock: Clock
+    limits: Limits
+    step: Told
+    tell: Callable[[str, str], None]
+    checked: Callable[[list[Check]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: its steps and its proof."""
+
+    outcome: Outcome
+    checks: tuple[Check, ...]
+
+    @property
+    def proven(self) -> bool:
+        """Every node is done and every check is good."""
+        whole = not self.outcome.failed and not self.outcome.untouched
+        return whole and bool(self.checks) and all(each.ok for each in self.checks)
+
+
+async def begin(
+    plan: Plan, roster: Roster, fleet: Fleet, runs: Path, hands: Hands
+) -> tuple[RunDirectory, Ended]:
+    """Carry out a plan as a new run.
+
+    Raises:
+        SiteError: Another run on this site is unfinished.
+        JournalError: The plan has been begun already.
+    """
+    await _refuse_unfinished(plan, roster, fleet)
+    directory = RunDirectory.create(runs, plan, roster)
+    return directory, await _carry_on(directory, plan, roster, fleet, hands, "run")
+
+
+async def resume(directory: RunDirectory, fleet: Fleet, hands: Hands) -> Ended:
+    """Go on with a run, from what is true on its nodes."""
+    plan, roster = directory.plan(), directory.roster()
+    return await _carry_on(directory, plan, roster, fleet, hands, "resume")
+
+
+async def _carry_on(
+    directory: RunDirectory,
+    plan: Plan,
+    roster: Roster,
+    fleet: Fleet,
+    hands: Hands,
+    event: str,
+) -> Ended:
+    async with _opened(directory, plan, roster, fleet, hands) as (run, journal):
+        journal.write("resume" if event == "resume" else "run", note=plan.goal)
+        outcome = await Runner(run, journal, hands.step).carry_out()
+        checks: list[Check] = []
+        if directory.kept(BUNDLE) is not None and outcome.done:
+            checks = await prove(run, outcome.done, hands.checked)
+        ended = Ended(outcome, tuple(checks))
+        if ended.proven:
+            for name in outcome.done:
+                at = await run.target(name)
+                await check(at.transport, _TIDY, at.backup)
+        journal.write("end", note="proven" if ended.proven else "not proven")
+        return ended
+
+
+async def rollback(directory: RunDirectory, fleet: Fleet, hands: Hands) -> Outcome:
+    """Take a run back."""
+    plan, roster = directory.plan(), directory.roster()
+    async with _opened(directory, plan, roster, fleet, hands) as (run, journal):
+        outcome = await Rollback(run, journal).carry_out()
+        whole = not outcome.failed and not outcome.untouched
+        if whole:
+            directory.forget(BUNDLE)
+            directory.forget(CRLS)
+        journal.write("end", note="rolled back" if whole else "partly rolled back")
+        return outcome
+
+
+async def prove(
+    run: Context, names: tuple[str, ...], checked: Callable[[list[Check]], None]
+) -> list[Check]:
+    """Prove nodes of a run against its new CA."""
+    bundle, crls = run.directory.kept(BUNDLE), run.directory.kept(CRLS)
+    if bundle is None or crls is None:
+        raise JournalError(f"{run.plan.run}: has no new CA yet")
+    old = frozenset(
+        ca.key_fingerprint
+        for node in run.plan.facts
+        for ca in (*node.trusted, *(node.server.ca if node.server else ()))
+    )
+    standard = standard_for(run.plan.ca, bundle, crls, old, run.clock.now())
+    found: list[Check] = []
+
+    async def one(name: str) -> None:
+        checks = await verify_node(await run.target(name), standard)
+        checked(checks)
+        found.extend(checks)
+
+    nodes = [node for node in run.roster.nodes if node.name in names]
+    await run.fleet.each(nodes, lambda node, _: one(node.name))
+    return sorted(found, key=lambda each: names.index(each.node))
+
+
+@asynccontextmanager
+async def _opened(
+    directory: RunDirectory, plan: Plan, roster: Roster, fleet: Fleet, hands: Hands
+) -> AsyncIterator[tuple[Context, Journal]]:
+    with directory.locked():
+        journal = Journal(directory.path / JOURNAL, hands.clock)
+        run = Context(
+            plan, roster, fleet, directory, hands.limits, hands.clock, hands.tell
+        )
+        try:
+            yield run, journal
+        finally:
+            await run.close()
+            journal.close()
+
+
+async def _refuse_unfinished(plan: Plan, roster: Roster, fleet: Fleet) -> None:
+    host = Target(plan.ca, await fleet.connect(roster.ca), plan.run)
+    printed = await check(host.transport, _UNFINISHED, BACKUP_PARENT, plan.run)
+    if names := printed.decode().split():
+        hint = "go on with it: reseal site resume; or undo it: reseal site rollback"
+        raise SiteError(
+            f"{host.name}: run {', '.join(names)} on this site is unfinished", hint=hint
+        )

@@ -1,0 +1,71 @@
+"""What an operator should know before a run begins.
+
+Guarantee: a warning changes nothing and stops nothing; what must stop a run is a
+fault of the survey or a refusal of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from reseal.site.facts import NodeFacts
+
+
+def warnings_of(
+    facts: Sequence[NodeFacts], shape: str, allow: Iterable[str]
+) -> tuple[str, ...]:
+    """Return every warning about a regeneration, the CA's host first."""
+    allowed = set(allow)
+    found: list[str] = []
+    for node in sorted(facts, key=lambda node: "ca" not in node.roles):
+        found.extend(fault.message for fault in node.faults)
+        found.extend(_of_server(node, shape))
+        if "ca" not in node.roles and node.name not in allowed:
+            found.extend(_of_names(node))
+        found.extend(_of_agent(node))
+    return tuple(dict.fromkeys(found))
+
+
+def _of_server(node: NodeFacts, shape: str) -> Iterator[str]:
+    server = node.server
+    if server is None or not server.is_ca:
+        return
+    if server.autosign != "false":
+        yield (
+            f"{node.name}: autosign is on ({server.autosign}): requests are signed "
+            "before reseal can compare their keys; it compares them afterwards"
+        )
+    if server.shape == "chain" and shape == "single":
+        yield (
+            f"{node.name}: the new CA will be a single self-signed one, because "
+            "agents older than Puppet 6 keep one CA certificate only"
+        )
+    if server.service is None:
+        yield f"{node.name}: no service of the server was found; it stays as it is"
+
+
+def _of_names(node: NodeFacts) -> Iterator[str]:
+    """Tell of names that the CA grants only when it is told to."""
+    if node.hostcert is None:
+        yield f"{node.name}: has no certificate today; it will get one"
+        return
+    extra = foreign_names(node)
+    if extra:
+        yield (
+            f"{node.name}: its certificate has other names ({', '.join(extra)}): "
+            "the CA must allow them (allow-subject-alt-names in ca.conf)"
+        )
+
+
+def foreign_names(node: NodeFacts) -> tuple[str, ...]:
+    """Return the alternative names of a node's certificate besides its own."""
+    names = node.hostcert.alt_names if node.hostcert else ()
+    return tuple(name for name in names if name != f"DNS:{node.certname}")
+
+
+def _of_agent(node: NodeFacts) -> Iterator[str]:
+    if node.disabled is not None:
+        yield (
+            f"{node.name}: the agent is disabled ({node.disabled or 'no reason'}): "
+            "it gets a certificate and no run"
+        )

@@ -1,0 +1,146 @@
+"""A plan: what will be done to which node, in which order, as data.
+
+Guarantee: a plan comes out of facts and a goal alone; nothing here looks at the
+world or changes it.  The same facts give the same plan, and what stands in the way
+is refused here, before anything is touched.
+
+Sources: Puppet, "SSL: Regenerating All Certificates in a Puppet Deployment".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from reseal.errors import PuppetEnterprise, SiteError
+from reseal.site.facts import Fault, NodeFacts
+from reseal.site.foresee import warnings_of
+from reseal.site.generation import Generation, ca_host, next_generation
+from reseal.site.sequence import Step, steps_of
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the operator decides about a run.
+
+    Attributes:
+        batch: How many nodes are worked on at once.
+        without: Certnames to leave out.
+        allow: Certnames whose request may differ from their old certificate.
+    """
+
+    batch: int = 50
+    without: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A goal, the facts it was planned for, and the steps to it.
+
+    Attributes:
+        run: The run's name; also the name of its directories everywhere.
+        goal: What the steps lead to.
+        created: Aware, UTC.
+        choices: What the operator decided.
+        generation: The CA that is to be.
+        facts: Every node as surveyed.
+        left_out: Certnames without steps, each with the reason.
+        warnings: What the operator should know first.
+        steps: In order.
+    """
+
+    run: str
+    goal: Literal["regenerate"]
+    created: datetime
+    choices: Choices
+    generation: Generation
+    facts: tuple[NodeFacts, ...]
+    left_out: dict[str, str]
+    warnings: tuple[str, ...]
+    steps: tuple[Step, ...] = field(default=())
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The names of the phases, in order."""
+        return tuple(dict.fromkeys(step.phase for step in self.steps))
+
+    @property
+    def ca(self) -> NodeFacts:
+        """The facts of the CA's host."""
+        return ca_host(self.facts)
+
+    def node(self, name: str) -> NodeFacts:
+        """Return the facts of a node of the plan."""
+        return next(facts for facts in self.facts if facts.name == name)
+
+    def of(self, phase: str) -> dict[str, list[Step]]:
+        """Return a phase's steps by node, in order."""
+        nodes: dict[str, list[Step]] = {}
+        for step in self.steps:
+            if step.phase == phase:
+                nodes.setdefault(step.node, []).append(step)
+        return nodes
+
+
+def make_plan(
+    facts: Sequence[NodeFacts], choices: Choices, *, run: str, now: datetime
+) -> Plan:
+    """Plan the regeneration of every certificate of a site.
+
+    Args:
+        facts: Every node of the roster, surveyed.
+        choices: What the operator decided.
+        run: The run's name.
+        now: Aware, UTC.
+
+    Raises:
+        PuppetEnterprise: A node is Puppet Enterprise.
+        SiteError: Something forbids any change; every such fault is named.
+    """
+    left_out = dict.fromkeys(choices.without, "left out on request")
+    refuse_obstacles(facts, left_out)
+    nodes = [node for node in facts if node.name not in left_out]
+    generation = next_generation(nodes, now)
+    return Plan(
+        run=run,
+        goal="regenerate",
+        created=now,
+        choices=choices,
+        generation=generation,
+        facts=tuple(facts),
+        left_out=left_out,
+        warnings=warnings_of(nodes, generation.shape, choices.allow),
+        steps=tuple(steps_of(nodes, choices.batch)),
+    )
+
+
+def refuse_obstacles(facts: Sequence[NodeFacts], left_out: Iterable[str]) -> None:
+    """Raise what forbids a change to this site, all of it at once.
+
+    Raises:
+        PuppetEnterprise: A node is Puppet Enterprise, left out or not.
+        SiteError: A fault of a node that is not left out.
+    """
+    for node in facts:
+        if node.flavour == "pe":
+            fault = next((f for f in node.faults if f.severity == "stop"), None)
+            remedy = fault.remedy if fault else "follow Puppet Enterprise's own pages"
+            raise PuppetEnterprise(f"{node.name}: is Puppet Enterprise", hint=remedy)
+    skipped = set(left_out)
+    if unknown := skipped - {node.name for node in facts}:
+        raise SiteError(f"{', '.join(sorted(unknown))}: not in the roster")
+    faults = [(n, f) for n in facts if n.name not in skipped for f in _obstacles(n)]
+    if faults:
+        hint = "; ".join(dict.fromkeys(f"{n.name}: {f.remedy}" for n, f in faults))
+        raise SiteError("; ".join(f.message for _, f in faults), hint=hint)
+
+
+def _obstacles(node: NodeFacts) -> list[Fault]:
+    found = [fault for fault in node.faults if fault.severity != "warning"]
+    if found or node.reachable:
+        return found
+    message = f"{node.name}: cannot be reached"
+    return [Fault("fault", message, f"--without {node.name} leaves the node out")]

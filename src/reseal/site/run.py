@@ -1,0 +1,126 @@
+"""Carry out a plan, from the beginning or from where it was left.
+
+Guarantee: a step's beginning is in the journal before the step begins; a step that
+a look at the node finds done is not done again.  A failure at the CA's host or at
+a canary ends the run before anything else is touched; later on a node that fails
+does not stop the others, up to a limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reseal.errors import ResealError, StepFailed
+from reseal.site.context import Context
+from reseal.site.journal import Journal
+from reseal.site.sequence import Step
+from reseal.site.steps import ACTS
+
+State = Literal["begun", "found done", "done", "failed"]
+Told = Callable[[Step, State, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        done: Certnames on which every step is done.
+        failed: Certnames that failed, each with the reason and the way out.
+        untouched: Certnames that no step was begun on.
+    """
+
+    done: tuple[str, ...]
+    failed: dict[str, str]
+    untouched: tuple[str, ...]
+
+
+class Runner:
+    """Carries out the plan of a context.
+
+    Args:
+        run: The plan and the ways to its nodes.
+        journal: Where every step is written down first.
+        told: Told of each step's progress, with a note.
+    """
+
+    def __init__(self, run: Context, journal: Journal, told: Told) -> None:
+        self._run = run
+        self._journal = journal
+        self._told = told
+        self._failed: dict[str, str] = {}
+        self._begun: set[str] = set()
+
+    async def carry_out(self) -> Outcome:
+        """Do what is left of the plan, phase by phase."""
+        for phase in self._run.plan.phases:
+            nodes = self._run.plan.of(phase)
+            await self._phase(list(nodes.values()))
+            if self._failed and self._must_stop(phase):
+                break
+        return self._outcome()
+
+    def _must_stop(self, phase: str) -> bool:
+        if phase in ("ca", "canary"):
+            return True
+        return len(self._failed) > self._run.limits.failures
+
+    async def _phase(self, nodes: Sequence[Sequence[Step]]) -> None:
+        """Work on a phase's nodes at once; a failed node fails alone."""
+        async with asyncio.TaskGroup() as group:
+            for steps in nodes:
+                if steps[0].node not in self._failed:
+                    group.create_task(self._node(steps))
+
+    async def _node(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            try:
+                await self._step(step)
+            except ResealError as error:
+                reason = f"{error} ({error.hint})" if error.hint else str(error)
+                self._journal.write("failed", step.id, reason)
+                self._told(step, "failed", reason)
+                self._failed[step.node] = reason
+                return
+
+    async def _step(self, step: Step) -> None:
+        act = ACTS[step.action]
+        at = await self._run.target(step.node)
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        self._begun.add(step.node)
+        if await act.done(at, self._run):
+            self._journal.write("found done", step.id)
+            self._told(step, "found done", "")
+            return
+        self._journal.write("begun", step.id)
+        self._told(step, "begun", "")
+        await act.do(at, self._run)
+        self._journal.write("done", step.id, seconds=loop.time() - begin)
+        self._told(step, "done", f"{loop.time() - begin:.1f} s")
+
+    def _outcome(self) -> Outcome:
+        names = tuple(dict.fromkeys(step.node for step in self._run.plan.steps))
+        untouched = tuple(n for n in names if n not in self._begun)
+        done = tuple(n for n in names if n in self._begun and n not in self._failed)
+        return Outcome(done, dict(self._failed), untouched)
+
+
+def require_whole(outcome: Outcome) -> None:
+    """Raise what an outcome leaves to be done.
+
+    Raises:
+        StepFailed: A node failed or was not reached.
+    """
+    if not outcome.failed and not outcome.untouched:
+        return
+    parts = [f"{len(outcome.done)} nodes done"]
+    if outcome.failed:
+        parts.append(f"{len(outcome.failed)} failed")
+    if outcome.untouched:
+        parts.append(f"{len(outcome.untouched)} untouched")
+    hint = "once the cause is gone: reseal site resume; or reseal site rollback"
+    raise StepFailed(", ".join(parts), hint=hint)

@@ -1,0 +1,137 @@
+"""Which acts a regeneration consists of, and their order.
+
+Guarantee: the CA's host comes first and alone; one node of each platform and
+version goes before all others of its kind; compilers go one at a time.
+
+Sources: Puppet, "SSL: Regenerating All Certificates in a Puppet Deployment",
+steps 1 and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reseal.site.facts import NodeFacts
+from reseal.site.generation import ca_host
+
+Action = Literal[
+    "agent.backup",
+    "agent.stop",
+    "agent.clear",
+    "agent.enrol",
+    "agent.settle",
+    "agent.run",
+    "ca.prepare",
+    "ca.install",
+    "server.stop",
+    "server.start",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One act on one node.
+
+    Attributes:
+        id: `NODE/ACTION`, unique in a plan.
+        phase: The step's phase; phases follow each other, a phase's nodes are
+            worked on at once, a node's steps one after the other.
+        node: Certname.
+        action: What is done.
+        title: The same in words.
+        stops: What does not work meanwhile; empty when nothing stops.
+        seconds: How long it usually takes.
+    """
+
+    id: str
+    phase: str
+    node: str
+    action: Action
+    title: str
+    stops: str
+    seconds: int
+
+
+def steps_of(facts: Sequence[NodeFacts], batch: int) -> Iterator[Step]:
+    """Yield every step of a regeneration, in order.
+
+    Args:
+        facts: The nodes that take part, the CA's host among them.
+        batch: How many nodes make a batch.
+    """
+    host = ca_host(facts)
+    yield from _node_steps(host, "ca", _CA)
+    agents = [node for node in facts if node is not host]
+    compilers = [node for node in agents if node.server is not None]
+    plain = [node for node in agents if node.server is None]
+    canaries = _canaries(plain)
+    rest = [node for node in plain if node not in canaries]
+    for node in canaries:
+        yield from _node_steps(node, "canary", _AGENT)
+    for number, node in enumerate(compilers, 1):
+        yield from _node_steps(node, f"compiler {number}", _COMPILER)
+    for start in range(0, len(rest), batch):
+        for node in rest[start : start + batch]:
+            yield from _node_steps(node, f"batch {start // batch + 1}", _AGENT)
+    yield from _node_steps(host, "server's run", ("agent.run",))
+
+
+def _canaries(facts: Iterable[NodeFacts]) -> list[NodeFacts]:
+    """Return one node of each platform and version, the first of its kind."""
+    kinds: dict[tuple[str, str], NodeFacts] = {}
+    for node in facts:
+        kinds.setdefault((node.platform, node.puppet_version), node)
+    return list(kinds.values())
+
+
+_CA: tuple[Action, ...] = (
+    "agent.backup",
+    "ca.prepare",
+    "agent.stop",
+    "server.stop",
+    "ca.install",
+    "server.start",
+    "agent.settle",
+)
+_AGENT: tuple[Action, ...] = (
+    "agent.backup",
+    "agent.stop",
+    "agent.clear",
+    "agent.enrol",
+    "agent.settle",
+    "agent.run",
+)
+_COMPILER: tuple[Action, ...] = (
+    "agent.backup",
+    "agent.stop",
+    "server.stop",
+    "agent.clear",
+    "agent.enrol",
+    "server.start",
+    "agent.settle",
+    "agent.run",
+)
+
+_TOLD: dict[Action, tuple[str, str, int]] = {
+    "agent.backup": ("back up the SSL directories, prove the copy", "", 2),
+    "agent.stop": ("stop the agent", "the agent", 2),
+    "agent.clear": ("clear the SSL directory", "the agent", 1),
+    "agent.enrol": ("new key, request, match, sign, fetch", "the agent", 15),
+    "agent.settle": ("leave the agent as it was found", "", 1),
+    "agent.run": ("wait for a run with the new certificate", "", 20),
+    "ca.prepare": ("make the new CA's keys and certificates aside", "", 10),
+    "ca.install": ("set the old CA aside, put the new one in place", "the site", 1),
+    "server.stop": ("stop the server", "the site", 3),
+    "server.start": ("start the server, wait until it answers", "the site", 40),
+}
+
+
+def _node_steps(
+    node: NodeFacts, phase: str, actions: Iterable[Action]
+) -> Iterator[Step]:
+    for action in actions:
+        title, stops, seconds = _TOLD[action]
+        name = f"{node.name}/{action}"
+        yield Step(name, phase, node.name, action, title, stops, seconds)

@@ -1,0 +1,133 @@
+"""A node during a run: its facts, the way to it, and its part of the backup.
+
+Guarantee: what a run leaves on a node lies in one directory that only root can
+enter, named after the run.  Nothing is installed; Ruby scripts run on Puppet's own
+Ruby and get secrets neither as arguments nor as input.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from reseal.errors import CommandFailed, SiteError
+from reseal.site.facts import NodeFacts, ServiceFacts
+from reseal.site.platform import BACKUP_PARENT, service_command
+from reseal.site.transport import Transport, check
+
+_FILES = ("hostcert", "hostprivkey", "localcacert", "hostcrl")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A node of a run.
+
+    Attributes:
+        facts: What the plan knows of it.
+        transport: The way to it.
+        run: The run's name.
+    """
+
+    facts: NodeFacts
+    transport: Transport
+    run: str
+
+    @property
+    def name(self) -> str:
+        """The node's name in the roster."""
+        return self.facts.name
+
+    @property
+    def backup(self) -> str:
+        """The run's directory on the node."""
+        return f"{BACKUP_PARENT}/{self.run}"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What a regeneration replaces, and so what is backed up."""
+        found = [self.setting("ssldir")]
+        server = self.facts.server
+        if server is not None and server.is_ca and server.cadir is not None:
+            found.append(server.cadir)
+        found += [self.facts.settings.get(name, "") for name in _FILES]
+        kept: list[str] = []
+        for path in found:
+            if path and not any(_within(path, parent) for parent in kept):
+                kept.append(path)
+        return tuple(kept)
+
+    def setting(self, name: str) -> str:
+        """Return a setting of the node's agent.
+
+        Raises:
+            SiteError: The survey did not find it.
+        """
+        value = self.facts.settings.get(name, "")
+        if not value:
+            raise SiteError(f"{self.name}: setting {name} is unknown")
+        return value
+
+    def kept(self, path: str) -> str:
+        """Return where the backup keeps a file or directory."""
+        return f"{self.backup}/tree{path}"
+
+    async def ruby(
+        self,
+        script: str,
+        *args: str,
+        stdin: bytes = b"",
+        timeout: float | None = None,
+    ) -> Any:
+        """Run one of the scripts of `site/node` and return the JSON it printed.
+
+        Raises:
+            CommandFailed: It did not end with exit status 0, or printed no JSON.
+        """
+        text = (files("reseal.site") / "node" / f"{script}.rb").read_text()
+        printed = await check(
+            self.transport,
+            'exec "$@"',
+            *(self.facts.ruby, "-e", text, "--", *args),
+            stdin=stdin,
+            timeout=timeout,
+        )
+        try:
+            return json.loads(printed)
+        except ValueError:
+            raise CommandFailed(f"{self.name}: {script}: printed no answer") from None
+
+    async def is_active(self, service: ServiceFacts) -> bool:
+        """Tell whether a service runs now."""
+        command = service_command(self.facts.service_manager, "status", service.name)
+        return (await self.transport.run(command)).exit == 0
+
+    async def start(self, service: ServiceFacts) -> None:
+        """Start a service and wait for its manager's word."""
+        command = service_command(self.facts.service_manager, "start", service.name)
+        await check(self.transport, command, timeout=600)
+
+    async def stop(self, service: ServiceFacts) -> None:
+        """Stop a service and wait for its manager's word."""
+        command = service_command(self.facts.service_manager, "stop", service.name)
+        await check(self.transport, command, timeout=600)
+
+    async def has(self, mark: str) -> bool:
+        """Tell whether the run has left that mark in its directory."""
+        result = await self.transport.run('[ -e "$1" ]', f"{self.backup}/{mark}")
+        return result.exit == 0
+
+    async def mark(self, mark: str) -> None:
+        """Leave a mark in the run's directory, on disk when this returns."""
+        await check(
+            self.transport, ': >"$1" && sync "$1" || sync', f"{self.backup}/{mark}"
+        )
+
+
+def _within(path: str, parent: str) -> bool:
+    return (
+        posixpath.normpath(path + "/").startswith(posixpath.normpath(parent) + "/")
+        or path == parent
+    )
