@@ -106,8 +106,11 @@ def own_crl(
     key, name = certs.public_key(ca), certs.subject(ca)
     named = (each for each in crls if names.same(each.issuer, name))
     signed = (each for each in named if each.is_signed_by(key))
-    newest = lambda each: (each.number or 0, each.this_update)  # noqa: E731
-    return max(signed, key=newest, default=None)
+    return max(signed, key=_age, default=None)
+
+
+def _age(each: RevocationList) -> tuple[int, datetime]:
+    return each.number or 0, each.this_update
 
 
 def verify_chain(
@@ -126,16 +129,17 @@ def verify_chain(
         at: The time to judge validity at.
 
     Raises:
-        ChainInvalid: With OpenSSL's reason.
+        ChainInvalid: With OpenSSL's reason, and of several the one that OpenSSL
+            would find first: revocation before validity.
     """
     chain = _path(leaf, bundle)
-    for certificate in reversed(chain):
-        _check_validity(certificate, at)
     for depth, ca in enumerate(chain[1:]):
         _check_ca(ca, depth)
     if crls is not None:
         for certificate, issuer in zip(chain, (*chain[1:], chain[-1]), strict=True):
             _check_revocation(certificate, issuer, crls, at)
+    for certificate in reversed(chain):
+        _check_validity(certificate, at)
     return chain
 
 
@@ -151,8 +155,9 @@ def _path(
             raise ChainInvalid(name, f"unable to get {where} certificate")
         chain.append(issuer)
     if chain[-1] not in bundle:
+        where = " in certificate chain" if len(chain) > 1 else ""
         name = certs.common_name(chain[-1])
-        raise ChainInvalid(name, "self-signed certificate in certificate chain")
+        raise ChainInvalid(name, f"self-signed certificate{where}")
     return tuple(chain)
 
 

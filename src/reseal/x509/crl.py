@@ -25,6 +25,8 @@ from reseal.x509.keys import PublicKey, Signer
 
 KEY_COMPROMISE = 1
 LABEL = "X509 CRL"
+_FEW = 16
+"""Up to so many serial numbers are searched for; more are worth an index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class RevocationList:
 
     def revoked(self, serial: int) -> Entry | None:
         """Return the entry of a serial number, or None if it is not on the list."""
-        if der.integer(serial) not in self.revoked_entries:
+        known = "_positions" in self.__dict__
+        if not known and der.integer(serial) not in self.revoked_entries:
             return None
         start = self._positions.get(serial)
         return None if start is None else _entry(self.revoked_entries, start)
@@ -144,22 +147,25 @@ def parse(data: bytes) -> RevocationList:
     Raises:
         ParseError: The bytes are not a revocation list.
     """
-    tbs, algorithm, signature, *_ = _exactly(3, der.parse(data).expect(der.SEQUENCE))
-    fields = list(tbs.expect(der.SEQUENCE).children())
-    if fields and fields[0].tag == der.INTEGER:
-        fields.pop(0)
-    if len(fields) < 3:
-        raise ParseError("revocation list: fields are missing")
-    _, issuer, this_update, *rest = fields
-    next_update, entries, extensions = _optional(rest)
+    try:
+        tbs, algorithm, signature = der.parse(data).expect(der.SEQUENCE).children()
+        version, *fields = tbs.expect(der.SEQUENCE).children()
+        if version.tag == der.INTEGER:
+            fields.pop(0)
+        issuer, this_update, *rest = fields
+    except (ValueError, IndexError):
+        raise ParseError("revocation list: fields are missing") from None
+    optional = {field.tag: field for field in rest}
+    next_update = optional.get(der.UTC_TIME) or optional.get(der.GENERALIZED_TIME)
+    entries, extensions = optional.get(der.SEQUENCE), optional.get(0xA0)
     return RevocationList(
         der=data,
         tbs=tbs.raw,
         issuer=issuer.expect(der.SEQUENCE).raw,
         this_update=der.read_time(this_update),
-        next_update=next_update,
-        extensions=extensions,
-        revoked_entries=entries,
+        next_update=der.read_time(next_update) if next_update else None,
+        extensions=certexts.parse(extensions.content) if extensions else (),
+        revoked_entries=entries.content if entries else b"",
         algorithm=algorithm.raw,
         signature=der.read_bit_string(signature),
     )
@@ -212,10 +218,16 @@ def extend(
     key identifier is added, other extensions and their order stay.  A serial number
     that is listed already is not listed again.
     """
-    new = [entry.encode() for entry in entries if old.revoked(entry.serial) is None]
+    wanted: dict[int, Entry] = {}
+    for entry in entries:
+        wanted.setdefault(entry.serial, entry)
+    if len(wanted) > _FEW:
+        listed = old.serials()
+    else:
+        listed = frozenset(serial for serial in wanted if old.revoked(serial))
+    new = (entry.encode() for entry in wanted.values() if entry.serial not in listed)
     encoded = b"".join((old.revoked_entries, *new))
-    extensions = _next_extensions(old, signer)
-    return _seal(signer, old.issuer, this_update, next_update, encoded, extensions)
+    return _succeed(old, encoded, signer, this_update, next_update)
 
 
 def prune(
@@ -227,20 +239,25 @@ def prune(
     next_update: datetime,
 ) -> RevocationList:
     """Return the next list without the serial numbers `drop`, and no serial twice."""
-    kept = [entry for entry in old.entries() if entry.serial not in drop]
+    kept = (entry for entry in old.entries() if entry.serial not in drop)
     encoded = b"".join(entry.encode() for entry in kept)
-    extensions = _next_extensions(old, signer)
-    return _seal(signer, old.issuer, this_update, next_update, encoded, extensions)
+    return _succeed(old, encoded, signer, this_update, next_update)
 
 
-def _next_extensions(old: RevocationList, signer: Signer) -> list[Extension]:
+def _succeed(
+    old: RevocationList,
+    entries: bytes,
+    signer: Signer,
+    this_update: datetime,
+    next_update: datetime,
+) -> RevocationList:
     number = _number((old.number or 0) + 1)
     kept = [number if e.oid == oids.CRL_NUMBER else e for e in old.extensions]
     if number not in kept:
         kept.insert(0, number)
     if certexts.find(kept, oids.AUTHORITY_KEY_ID) is None:
         kept.append(certexts.authority_key_id(keys.key_id(signer.public_key)))
-    return kept
+    return _seal(signer, old.issuer, this_update, next_update, entries, kept)
 
 
 def _number(number: int) -> Extension:
@@ -268,33 +285,10 @@ def _seal(
     return parse(der.sequence(tbs, algorithm, der.bit_string(signer.sign(tbs))))
 
 
-def _optional(
-    fields: list[der.Element],
-) -> tuple[datetime | None, bytes, tuple[Extension, ...]]:
-    """Return nextUpdate, entries and extensions, each of which may be missing."""
-    next_update, entries = None, b""
-    extensions: tuple[Extension, ...] = ()
-    for field in fields:
-        if field.tag in (der.UTC_TIME, der.GENERALIZED_TIME):
-            next_update = der.read_time(field)
-        elif field.tag == der.SEQUENCE:
-            entries = field.content
-        elif field.tag == 0xA0:
-            extensions = certexts.parse(field.content)
-    return next_update, entries, extensions
-
-
 def _entry(data: bytes, start: int) -> Entry:
     content, stop = der.header(data, start, len(data))
-    serial, date, *rest = tuple(der.elements(data[content:stop]))
+    serial, date, *rest = der.elements(data[content:stop])
     extensions = certexts.parse(rest[0].raw) if rest else ()
     reason = certexts.find(extensions, oids.REASON_CODE)
     number = der.read_integer(der.parse(reason.value)) if reason else None
     return Entry(der.read_integer(serial), der.read_time(date), number)
-
-
-def _exactly(count: int, element: der.Element) -> tuple[der.Element, ...]:
-    children = element.children()
-    if len(children) != count:
-        raise ParseError("revocation list: not list, algorithm and signature")
-    return children

@@ -9,18 +9,16 @@ Sources: RFC 7468 sections 2 and 3; Puppet, `x509/pem_store.rb`.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reseal.errors import ParseError
 
-_BLOCK = re.compile(
-    rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL
-)
-_BEGIN = re.compile(rb"^-----BEGIN ([A-Z0-9 ]+)-----", re.MULTILINE)
+_BEGIN = re.compile(rb"^[ \t]*-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n", re.MULTILINE)
 _HEADER = re.compile(rb"[A-Za-z0-9-]+:")
+_SPACE = b" \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Block:
 
 def encode(label: str, der: bytes) -> bytes:
     """Return `der` as PEM: 64 columns, ends in a newline."""
-    text = base64.b64encode(der)
+    text = binascii.b2a_base64(der, newline=False)
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
     begin, end = f"-----BEGIN {label}-----", f"-----END {label}-----"
     return b"\n".join((begin.encode(), *lines, end.encode(), b""))
@@ -50,19 +48,25 @@ def decode(data: bytes) -> tuple[Block, ...]:
     Raises:
         ParseError: A block has no end, or holds what is not base64.
     """
-    found = tuple(_block(match[1], match[2]) for match in _BLOCK.finditer(data))
-    begun = len(_BEGIN.findall(data))
-    if begun > len(found):
-        raise ParseError(f"PEM: {begun - len(found)} block(s) without an end")
-    return found
+    return tuple(_blocks(data))
 
 
-def _block(label: bytes, body: bytes) -> Block:
-    name = label.decode("ascii")
+def _blocks(data: bytes) -> Iterator[Block]:
+    position = 0
+    while match := _BEGIN.search(data, position):
+        end = b"-----END " + match[1] + b"-----"
+        stop = data.find(end, match.end())
+        if stop < 0:
+            raise ParseError(f"PEM: {match[1].decode()} has no end")
+        yield _block(match[1].decode(), data[match.end() : stop])
+        position = stop + len(end)
+
+
+def _block(label: str, body: bytes) -> Block:
     if _HEADER.match(body):
-        raise ParseError(f"PEM: {name} is encrypted or has headers")
+        raise ParseError(f"PEM: {label} is encrypted or has headers")
     try:
-        der = base64.b64decode(b"".join(body.split()), validate=True)
+        der = binascii.a2b_base64(body.translate(None, _SPACE), strict_mode=True)
     except binascii.Error:
-        raise ParseError(f"PEM: {name} is not base64") from None
-    return Block(name, der)
+        raise ParseError(f"PEM: {label} is not base64") from None
+    return Block(label, der)
