@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import re
 
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
 from reseal.errors import InvalidCertname
 
 _VALID = re.compile(r"[ -.0-~]+", re.ASCII)
@@ -34,3 +37,11 @@ class Certname(str):
         if "*" in name:
             raise InvalidCertname(f"{name!r}: has a wildcard", hint=_HINT)
         return super().__new__(cls, name)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Let files that hold certnames be read with the same check."""
+        text = core_schema.str_schema()
+        return core_schema.no_info_after_validator_function(cls, text)

@@ -7,7 +7,8 @@ counts as finished only after its proof.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,14 @@ from reseal.clock import Clock
 from reseal.errors import JournalError, SiteError
 from reseal.site.context import Context, Limits
 from reseal.site.fleet import Fleet
-from reseal.site.journal import Journal
+from reseal.site.journal import Journal, Line
 from reseal.site.plan import Plan
 from reseal.site.platform import BACKUP_PARENT
+from reseal.site.report import page_of, report_of
 from reseal.site.rollback import Rollback
 from reseal.site.roster import Roster
 from reseal.site.run import Outcome, Runner, Told
-from reseal.site.rundir import BUNDLE, CRLS, JOURNAL, RunDirectory
+from reseal.site.rundir import BUNDLE, CRLS, JOURNAL, PAGE, REPORT, RunDirectory
 from reseal.site.target import Target
 from reseal.site.transport import check
 from reseal.site.verify import Check, standard_for, verify_node
@@ -112,7 +114,17 @@ async def _carry_on(
                 at = await run.target(name)
                 await check(at.transport, _TIDY, at.backup)
         journal.write("end", note="proven" if ended.proven else "not proven")
+        tell(directory, plan, journal.lines, checks)
         return ended
+
+
+def tell(
+    directory: RunDirectory, plan: Plan, lines: Sequence[Line], checks: Sequence[Check]
+) -> None:
+    """Keep the report of a run, as JSON and as a page."""
+    report = report_of(plan, lines, checks, directory.kept(BUNDLE))
+    directory.keep(REPORT, json.dumps(report, indent=2).encode() + b"\n")
+    directory.keep(PAGE, page_of(report).encode())
 
 
 async def rollback(directory: RunDirectory, fleet: Fleet, hands: Hands) -> Outcome:
@@ -126,6 +138,14 @@ async def rollback(directory: RunDirectory, fleet: Fleet, hands: Hands) -> Outco
             directory.forget(CRLS)
         journal.write("end", note="rolled back" if whole else "partly rolled back")
         return outcome
+
+
+async def verify(directory: RunDirectory, fleet: Fleet, hands: Hands) -> list[Check]:
+    """Prove the nodes of a run again; nothing is changed."""
+    plan, roster = directory.plan(), directory.roster()
+    run = Context(plan, roster, fleet, directory, hands.limits, hands.clock, hands.tell)
+    names = tuple(dict.fromkeys(step.node for step in plan.steps))
+    return await prove(run, names, hands.checked)
 
 
 async def prove(

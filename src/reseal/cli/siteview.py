@@ -1,0 +1,122 @@
+"""How surveys, plans and proofs look on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+import typer
+
+from reseal.cli.output import table
+from reseal.errors import UsageError
+from reseal.site.facts import NodeFacts
+from reseal.site.plan import Plan
+from reseal.site.run import Outcome
+from reseal.site.verify import Check
+
+_ENDING = 11
+"""Characters of a fingerprint's ending that are typed: four bytes."""
+
+
+def survey_text(facts: Sequence[NodeFacts]) -> str:
+    """Return a survey as a table, then the CA, then the faults."""
+    heads = ("NODE", "ROLES", "PLATFORM", "PUPPET", "AGENT", "CERTIFICATE ENDS", "SKEW")
+    lines = [table([heads, *(_row(node) for node in facts)])]
+    for node in facts:
+        lines.extend(_server(node))
+    faults = [(node, fault) for node in facts for fault in node.faults]
+    for _, fault in faults:
+        lines.append(f"\n{fault.severity}: {fault.message}\n    {fault.remedy}")
+    return "\n".join(lines)
+
+
+def _row(node: NodeFacts) -> tuple[str, ...]:
+    if not node.reachable:
+        return (node.name, ",".join(node.roles), "not reached", "", "", "", "")
+    end = f"{node.hostcert.not_after:%F}" if node.hostcert else "none"
+    return (
+        node.name,
+        ",".join(node.roles),
+        node.platform,
+        f"{node.flavour} {node.puppet_version}",
+        "disabled" if node.disabled is not None else node.agent_mode,
+        end,
+        f"{node.clock_skew:+.0f} s",
+    )
+
+
+def _server(node: NodeFacts) -> Iterator[str]:
+    server = node.server
+    if server is None:
+        return
+    state = "running" if server.service and server.service.active else "stopped"
+    yield f"\n{node.name}: {server.kind} {server.version}, {state}"
+    if server.is_ca:
+        yield f"  CA in {server.cadir}, {server.shape}, {server.certificates} signed"
+        yield f"  autosign: {server.autosign}"
+        for ca in server.ca:
+            yield f"  {ca.subject}, {ca.key}, ends {ca.not_after:%F}"
+            yield f"    {ca.fingerprint}"
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan: the CA, the phases with their nodes and steps, the warnings."""
+    new = plan.generation
+    kind = "a root and a signing CA" if new.shape == "chain" else "one self-signed CA"
+    lines = [
+        f"Run {plan.run}: replace the CA and all certificates of {_count(plan)} nodes.",
+        f"New CA: {new.ca_name} ({kind}, rsa:{new.key_bits}), "
+        f"serial numbers from {new.first_serial:04X}",
+        "",
+    ]
+    for phase in plan.phases:
+        nodes = plan.of(phase)
+        lines.append(f"{phase}: {', '.join(nodes)}")
+        for step in next(iter(nodes.values())):
+            stops = f", stops {step.stops}" if step.stops else ""
+            lines.append(f"    {step.title} (about {step.seconds} s{stops})")
+    down = sum(s.seconds for s in plan.steps if s.stops == "the site")
+    lines += ["", f"The server is down for about {down} s."]
+    lines += [f"Left out: {name}: {why}" for name, why in plan.left_out.items()]
+    lines += [f"Warning: {warning}" for warning in plan.warnings]
+    return "\n".join(lines)
+
+
+def _count(plan: Plan) -> int:
+    return len({step.node for step in plan.steps})
+
+
+def confirm(plan: Plan) -> None:
+    """Let the operator type the ending of the fingerprint of the CA that will go.
+
+    Raises:
+        UsageError: Nobody is there to type, or something else was typed.
+    """
+    server = plan.ca.server
+    fingerprint = server.ca[0].fingerprint if server and server.ca else ""
+    if not sys.stdin.isatty():
+        hint = "look at the plan first; then say --yes"
+        raise UsageError("nobody is there to confirm", hint=hint)
+    typer.echo(f"\nThe CA that will be replaced: {fingerprint}", err=True)
+    text = f"Type the last {_ENDING} characters of its fingerprint to go on"
+    typed = str(typer.prompt(text, err=True))
+    if typed.strip().upper() != fingerprint[-_ENDING:]:
+        raise UsageError("that is another fingerprint; nothing was changed")
+
+
+def verdict(checks: Sequence[Check], outcome: Outcome | None = None) -> str:
+    """Return a proof as a table, and how a run ended."""
+    lines = []
+    if checks:
+        heads = ("NODE", "CHECK", "", "SEEN")
+        rows = [(c.node, c.name, "ok" if c.ok else "FAILED", c.note) for c in checks]
+        lines.append(table([heads, *rows]))
+    nodes = dict.fromkeys(check.node for check in checks)
+    bad = {check.node for check in checks if not check.ok}
+    lines.append(f"{len(nodes) - len(bad)} of {len(nodes)} nodes proven.")
+    if outcome is not None:
+        lines += [f"{node}: failed: {why}" for node, why in outcome.failed.items()]
+        lines += [f"{node}: untouched" for node in outcome.untouched]
+        if outcome.failed or outcome.untouched:
+            lines.append("Go on with: reseal site resume; undo: reseal site rollback")
+    return "\n".join(lines)

@@ -1,0 +1,70 @@
+# What both surveys of a node need.  Nothing here, and nothing it calls, writes.
+# $1 is a mark that no file contains, $2 is the Ruby program public_keys.rb.
+mark=$1 public_keys=$2
+
+# A section begins with a line of the mark and its name.
+say() { printf '\n%s %s\n' "$mark" "$1"; }
+
+# say_file NAME PATH: a section with a file's text; no section without the file.
+say_file() {
+    if [ -f "$2" ]; then
+        say "$1"
+        cat -- "$2"
+    fi
+}
+
+# setting NAME: its value in the settings that $conf holds.
+setting() { printf '%s\n' "$conf" | sed -n "s/^$1 = //p" | head -n 1; }
+
+# owner PATH, kilobytes PATH, free PATH: of the path or its nearest parent.
+owner() { ls -ld -- "$1" 2>/dev/null | { read -r _ _ user group _ && echo "$user:$group"; }; }
+kilobytes() { du -sk -- "$1/." 2>/dev/null | { read -r size _ && echo "$size"; }; }
+free() {
+    path=$1
+    until [ -d "$path" ]; do path=$(dirname -- "$path"); done
+    df -Pk -- "$path" | { read -r _; read -r _ _ _ free _ && echo "$free"; }
+}
+
+# services NAME…: a line for each that is known: name, active?, enabled?  What the
+# service manager cannot tell ends with 44.
+services() {
+    for service in "$@"; do
+        known "$service" >/dev/null 2>&1 || continue
+        if status "$service" >/dev/null 2>&1; then active=yes; else active=no; fi
+        enabled "$service" >/dev/null 2>&1
+        case $? in
+            0) enabled=yes ;;
+            44) enabled=unknown ;;
+            *) enabled=no ;;
+        esac
+        echo "$service $active $enabled"
+    done
+}
+
+# first PATH…: the first that can be executed.
+first() {
+    for path in "$@"; do
+        if [ -x "$path" ]; then
+            echo "$path"
+            return
+        fi
+    done
+}
+
+if [ -d /run/systemd/system ]; then
+    manager=systemd
+elif [ "$(uname -s)" = Darwin ]; then
+    manager=launchd
+elif [ -d /run/openrc ] && command -v rc-service >/dev/null 2>&1; then
+    manager=openrc
+elif [ -d /etc/init.d ] && command -v service >/dev/null 2>&1; then
+    manager=sysv
+else
+    manager=none
+fi
+define_manager "$manager"
+
+puppet=$(first $puppet_commands)
+[ -n "$puppet" ] || puppet=$(command -v puppet) || puppet=
+ruby=$(first $(rubies "$puppet"))
+[ -n "$ruby" ] || ruby=$(command -v ruby) || ruby=

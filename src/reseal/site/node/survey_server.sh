@@ -1,0 +1,89 @@
+# A node with a primary server: the server, and the CA's directory if it is there.
+# A web server counts as a Rack master only if a site of it mentions Puppet.
+say services
+services $server_services | while read -r service active enabled; do
+    case $service in
+        apache2 | httpd | nginx | pe-httpd)
+            grep -rqsiE '(passenger|rack).*puppet|puppet.*(passenger|rack)|puppetmaster' \
+                /etc/apache2/sites-enabled /etc/apache2/conf-enabled /etc/httpd/conf.d \
+                /etc/nginx/sites-enabled /etc/nginx/conf.d || continue
+            ;;
+    esac
+    echo "$service $active $enabled"
+done
+
+say packages
+for package in puppetserver openvox-server pe-puppetserver; do
+    dpkg-query -W -f '${Package} ${Version}\n' "$package" 2>/dev/null ||
+        rpm -q --qf '%{NAME} %{VERSION}\n' "$package" 2>/dev/null | grep "^$package "
+done
+
+if conf=$("$puppet" config print --section master 2>&1); then
+    say config
+else
+    say config-error
+fi
+printf '%s\n' "$conf"
+ssldir=$(setting ssldir)
+cadir=$(setting cadir)
+[ -d "$cadir" ] || [ ! -d "$ssldir/ca" ] || cadir=$ssldir/ca
+
+say conf.d
+for base in /etc/puppetlabs/puppetserver /etc/puppet/puppetserver; do
+    cat "$base"/conf.d/webserver.conf 2>/dev/null | grep -E '^ *"?ssl-port"? *[:=]'
+    cat "$base"/services.d/ca.cfg "$base"/bootstrap.cfg 2>/dev/null |
+        grep -E '^[^#]*certificate-authority-disabled-service'
+done
+
+say autosign
+autosign=$(setting autosign)
+case $autosign in
+    /*)
+        if [ ! -f "$autosign" ]; then
+            echo false
+        elif [ -x "$autosign" ]; then
+            echo "program $autosign"
+        elif grep -qE '^[^#]*[^# ]' "$autosign"; then
+            echo "list $autosign"
+        else
+            echo false
+        fi
+        ;;
+    *) echo "$autosign" ;;
+esac
+
+if [ -d "$cadir" ]; then
+    say cadir
+    (cd -P -- "$cadir" && pwd)
+    say link
+    for path in "$ssldir/ca" "$cadir"; do
+        if [ -L "$path" ]; then
+            echo "$path"
+            break
+        fi
+    done
+    say owner
+    owner "$cadir/."
+    say size
+    kilobytes "$cadir"
+    say files
+    ls -1 -- "$cadir"
+    say_file ca_crt "$cadir/ca_crt.pem"
+    say_file serial "$cadir/serial"
+    say count
+    ls -1 -- "$cadir/signed" 2>/dev/null | grep -c '\.pem$'
+    # Names that are not plain are looked at more closely by those who asked.
+    say names
+    ls -1 -- "$cadir/signed" 2>/dev/null | grep -v '^[a-z0-9][a-z0-9._-]*\.pem$' | head -n 50
+    say inventory
+    date='[0-9]\{4\}-[0-9][0-9]-[0-9][0-9]T[0-9:]\{8\}UTC'
+    grep -nv "^0x[0-9A-Fa-f]\{1,\} $date $date /" "$cadir/inventory.txt" 2>/dev/null |
+        head -n 5
+    say strangers
+    grep -n '/CN=.*/' "$cadir/inventory.txt" 2>/dev/null | head -n 5
+    if [ -n "$ruby" ]; then
+        say key
+        "$ruby" -e "$public_keys" "$cadir/ca_key.pem" "$cadir/private/ca.pass" 2>&1
+    fi
+fi
+say end

@@ -1,0 +1,84 @@
+"""Look at every node of a site: facts, and nothing changed.
+
+Guarantee: a survey writes nothing on any node and starts or stops nothing.  A node
+that cannot be looked at is part of the result, with the reason as its fault.
+
+Sources: `node/survey_agent.sh`, `node/survey_server.sh` (what is looked at).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from reseal.clock import Clock
+from reseal.errors import ResealError
+from reseal.site.facts import NodeFacts
+from reseal.site.fleet import Fleet
+from reseal.site.roster import Node, Roster
+from reseal.site.survey_faults import compare, judge, unreachable
+from reseal.site.survey_parse import node_facts
+from reseal.site.survey_script import Sections, look
+from reseal.site.survey_server import server_facts, size
+from reseal.site.transport import Transport
+
+Progress = Callable[[NodeFacts], None]
+"""Is told of each node as soon as it has been looked at."""
+
+
+async def survey(
+    fleet: Fleet,
+    roster: Roster,
+    clock: Clock,
+    on_progress: Progress = lambda facts: None,
+) -> tuple[NodeFacts, ...]:
+    """Return the facts of every node, in the roster's order.
+
+    Args:
+        fleet: The ways to the nodes.
+        roster: The nodes.
+        clock: Our time, which the nodes' clocks are compared with.
+        on_progress: Is told of each node when it is done.
+    """
+
+    async def one(node: Node, transport: Transport) -> NodeFacts:
+        facts = await survey_node(transport, node, clock)
+        on_progress(facts)
+        return facts
+
+    return compare(await fleet.each(roster.nodes, one))
+
+
+async def survey_node(transport: Transport, node: Node, clock: Clock) -> NodeFacts:
+    """Return the facts of one node; it never raises for what is wrong there."""
+    nothing = NodeFacts(
+        name=node.name, certname=node.name, roles=node.roles, reachable=False
+    )
+    try:
+        return await _survey(transport, node, clock)
+    except ResealError as error:
+        return unreachable(nothing, str(error), error.hint)
+
+
+async def _survey(transport: Transport, node: Node, clock: Clock) -> NodeFacts:
+    if "server" in node.roles:
+        looks = look(transport, "agent"), look(transport, "server")
+        agent, server = await asyncio.gather(*looks)
+    else:
+        agent, server = await look(transport, "agent"), None
+    facts, faults = node_facts(node, agent, clock)
+    if server is None and agent.rows("servers") and facts.puppet:
+        server = await look(transport, "server")
+    if server is not None:
+        found, more = server_facts(facts, server)
+        faults += more
+        facts = replace(facts, server=found, ssldir_bytes=_bytes(facts, server))
+    return judge(facts, faults, clock.now())
+
+
+def _bytes(facts: NodeFacts, server: Sections) -> int:
+    """Return the size of ssldir and cadir, which may be one inside the other."""
+    cadir, ssldir = server.text("cadir"), facts.settings.get("ssldir", "")
+    inside = cadir == ssldir or cadir.startswith(f"{ssldir}/")
+    return facts.ssldir_bytes + (0 if inside else size(server))

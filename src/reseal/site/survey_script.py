@@ -1,0 +1,130 @@
+"""The scripts that look at a node, and the sections they print.
+
+Guarantee: a script is the tables of `platform.py` followed by files of `node/`; it
+writes nothing on the node.  A section ends where the next begins, and the mark
+between them is random, so that no file's text can pass for one.
+
+Sources: POSIX.1-2017 Shell and Utilities; `platform.py`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from importlib.resources import files
+from shlex import quote
+
+from reseal.site.platform import (
+    AGENT_SERVICES,
+    BACKUP_PARENT,
+    MANAGERS,
+    OPENVOX_MARKS,
+    PE_MARKS,
+    PUPPET_COMMANDS,
+    RUBIES,
+    SERVERS,
+    Manager,
+)
+from reseal.site.transport import Transport, check
+
+_UNKNOWN = "return 44"
+_ARGUMENT = '"$1"'
+_NONE = Manager(start="", stop="", status="", enabled="", known="false")
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """What a script printed, by the names of its sections."""
+
+    found: dict[str, bytes]
+
+    def has(self, name: str) -> bool:
+        """Tell whether the section is there, be it empty."""
+        return name in self.found
+
+    def data(self, name: str) -> bytes:
+        """Return a section as it was printed; empty without it."""
+        return self.found.get(name, b"")
+
+    def text(self, name: str) -> str:
+        """Return a section as text without blanks around it."""
+        return self.data(name).decode(errors="replace").strip()
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """Return the lines of a section."""
+        return tuple(self.text(name).splitlines())
+
+    def rows(self, name: str) -> tuple[tuple[str, ...], ...]:
+        """Return the words of each line of a section."""
+        return tuple(tuple(line.split()) for line in self.lines(name) if line)
+
+    def number(self, name: str, *, line: int = 0) -> int:
+        """Return a line of a section as a number; 0 where it is none."""
+        lines = self.lines(name)
+        text = lines[line] if line < len(lines) else ""
+        return int(text) if text.isdecimal() else 0
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings of section `config`: `puppet config print`."""
+        pairs = (line.partition(" = ") for line in self.lines("config"))
+        return {name: value for name, mark, value in pairs if mark}
+
+
+async def look(transport: Transport, what: str) -> Sections:
+    """Run one of the scripts of `node/` and return its sections.
+
+    Args:
+        transport: The way to the node.
+        what: `agent` or `server`.
+
+    Raises:
+        TransportError: The node cannot be reached, or the script ended early.
+    """
+    mark = secrets.token_hex(16)
+    script = tables() + _source("survey_common.sh") + _source(f"survey_{what}.sh")
+    printed = await check(transport, script, mark, _source("public_keys.rb"))
+    return split(printed, mark)
+
+
+def split(printed: bytes, mark: str) -> Sections:
+    """Take apart what a script printed."""
+    parts = printed.split(b"\n" + mark.encode() + b" ")[1:]
+    named = (part.partition(b"\n") for part in parts)
+    return Sections({name.decode(): data for name, _, data in named})
+
+
+def tables() -> str:
+    """Return the tables of `platform.py` as shell variables and functions."""
+    words = {
+        "puppet_commands": PUPPET_COMMANDS,
+        "agent_services": AGENT_SERVICES,
+        "server_services": tuple(server.service for server in SERVERS),
+        "pe_marks": PE_MARKS,
+        "openvox_marks": OPENVOX_MARKS,
+        "backup_parent": (BACKUP_PARENT,),
+    }
+    lines = [f"{name}={quote(' '.join(values))}" for name, values in words.items()]
+    lines += ["rubies() {", 'case "$1" in']
+    lines += [f"{path}) echo {quote(' '.join(r))} ;;" for path, r in RUBIES.items()]
+    lines += ["esac", "}", "define_manager() {", 'case "$1" in']
+    for name, manager in MANAGERS.items():
+        lines += [f"{name})", *_functions(manager), ";;"]
+    lines += ["*)", *_functions(_NONE), ";;", "esac", "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _functions(manager: Manager) -> list[str]:
+    """Return what tells of a service, as functions of one argument."""
+    commands = {
+        "known": manager.known,
+        "status": manager.status,
+        "enabled": manager.enabled,
+    }
+    return [
+        f"{verb}() {{ {(command or _UNKNOWN).replace('{}', _ARGUMENT)}; }}"
+        for verb, command in commands.items()
+    ]
+
+
+def _source(name: str) -> str:
+    return (files("reseal.site") / "node" / name).read_text()
