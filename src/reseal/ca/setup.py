@@ -45,7 +45,8 @@ from reseal.x509.keys import PublicKey, Signer
 
 Shape = Literal["single", "chain"]
 
-_Authorities = tuple[tuple[x509.Certificate, ...], tuple[RevocationList, ...]]
+Authorities = tuple[tuple[x509.Certificate, ...], tuple[RevocationList, ...]]
+"""The certificates of a chain, the signing CA's first, and their lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +142,13 @@ class _Maker:
         )
         return _sign(template, signer, ca)
 
-    def single(self, name: str, signer: Signer, first: int) -> _Authorities:
+    def single(self, name: str, signer: Signer, first: int) -> Authorities:
         ca = self.authority(name, signer, serial=first)
         return (ca,), (self.crl(ca, signer),)
 
     def chain(
         self, ca: tuple[str, Signer], root: tuple[str, Signer], first: int
-    ) -> _Authorities:
+    ) -> Authorities:
         top = self.authority(*root, serial=first)
         signing = self.authority(*ca, serial=first + 1, above=(top, root[1]))
         return (signing, top), (self.crl(signing, ca[1]), self.crl(top, root[1]))
@@ -174,16 +175,13 @@ def new_authority(
     Args:
         shape: One self-signed CA, or an intermediate one under a root.
         ruby: As the CA of Puppet 3 to 5 leaves it; it knows `single` only.
-        ca_name: Common name of the signing CA; each generation has its own.
-        root_name: Common name of the root of a chain.
-        signer: Signs with the signing CA's key.
-        root_signer: Signs with the root's key.
+        ca_name, signer: The signing CA; each generation has its own name.
+        root_name, root_signer: The root of a chain.
         server: The server's own certificate, if it shall have one.
         ttl: From now to the end of every certificate here.
         now: Aware, UTC.
-        first_serial: All serial numbers count on from here, for a CA that follows
-            another; None numbers as the layout's tool does, where a chain's root
-            and the first leaf are both 1.
+        first_serial: Serials count on from here, for a CA that follows another;
+            None numbers as the layout's tool, a chain's root and first leaf both 1.
 
     Raises:
         AuthorityError: A chain without a root, or a Ruby CA that is a chain.
@@ -201,6 +199,30 @@ def new_authority(
     serial = 1 if shape == "chain" and not first_serial else first + len(cas)
     leaf = maker.server(server, cas[0], signer, serial) if server else None
     return _gather(maker.dialect, signer, cas, crls, leaf)
+
+
+def assemble(
+    signer: Signer,
+    authorities: Authorities,
+    server: ServerLeaf,
+    *,
+    serial: int,
+    ttl: timedelta,
+    now: datetime,
+) -> NewAuthority:
+    """Return a CA that exists, as `puppetserver ca import` leaves it.
+
+    Args:
+        signer: Signs with the signing CA's key.
+        authorities: The chain, signing CA first, and its lists in the same order.
+        server: The server's own certificate, which is made now.
+        serial: Its serial number.
+        ttl: From now to its end, unless the CA ends before.
+        now: Aware, UTC.
+    """
+    maker = _Maker("cli", ttl, now.replace(microsecond=0))
+    leaf = maker.server(server, authorities[0][0], signer, serial)
+    return _gather("cli", signer, *authorities, leaf)
 
 
 def server_names(leaf: ServerLeaf, dialect: Dialect) -> tuple[str, ...]:
