@@ -77,8 +77,8 @@ def scheme_of(algorithm: bytes) -> Scheme:
         ParseError: It is none, or one that reseal cannot check.
     """
     children = der.parse(algorithm).expect(der.SEQUENCE).children()
-    if not children:
-        raise ParseError("signature algorithm: is empty")
+    if not children or [each.raw for each in children[1:]] not in ([], [der.null()]):
+        raise ParseError("signature algorithm: is empty or has parameters")
     dotted = der.read_oid(children[0].expect(der.OID))
     if dotted not in _SCHEMES:
         raise ParseError(f"signature algorithm: {dotted} is unknown")
