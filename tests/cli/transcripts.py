@@ -29,6 +29,8 @@ from typing import Protocol
 
 from cryptography import x509
 
+from reseal.files import LOCK
+
 DATA = Path(__file__).parent.parent / "data" / "transcripts"
 
 CONFS = {
@@ -36,6 +38,8 @@ CONFS = {
 [main]
 certname = puppet.example.com
 keylength = 2048
+ca_server = localhost
+ca_port = 1
 """,
     "server": """\
 [main]
@@ -143,10 +147,10 @@ class Stage:
                 raise AssertionError(f"no such step: {verb} {args}")
 
     def files(self) -> dict[str, tuple[int, bytes]]:
-        """Return mode and content of every file below ssl, by path."""
+        """Return mode and content of every file below ssl but locks, by path."""
         found = {}
         for path in sorted(self.ssl.rglob("*")):
-            if path.is_file():
+            if path.is_file() and path.name != LOCK:
                 mode = path.stat().st_mode & 0o7777
                 found[str(path.relative_to(self.ssl))] = mode, path.read_bytes()
         return found

@@ -1,0 +1,173 @@
+"""`reseal cert`: the verbs of `puppet cert`, with its options, lines and exit codes.
+
+Sources: Puppet 5.5, `application/cert.rb`; transcripts under `tests/data/transcripts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from reseal.cli.certdesk import Call, run
+from reseal.cli.certverbs import CertOptions
+from reseal.cli.exits import FAILED
+from reseal.cli.hands import Allowances
+from reseal.cli.output import Screen
+from reseal.cli.puppetargs import ACTIONS, SETTINGS, arrange
+from reseal.errors import UsageError
+
+_COLOURS = {"true": True, "ansi": True, "false": False}
+
+_HELP: dict[str, tuple[str, str]] = {
+    "list": (
+        "List requests; with -a certificates too, with names those.",
+        "reseal cert list -a\n  reseal cert list --signed -H\n"
+        "  reseal cert list web01.example.com",
+    ),
+    "sign": (
+        "Sign the requests of these names, or --all that wait.",
+        "reseal cert sign web01.example.com\n  reseal cert sign --all\n"
+        "  reseal cert sign --allow-dns-alt-names www.example.com\n"
+        "  reseal cert sign -i web01.example.com",
+    ),
+    "clean": (
+        "Revoke what these names have, and remove certificate, request and key.",
+        "reseal cert clean web01.example.com",
+    ),
+    "revoke": (
+        "Put certificates on the CRL, by name or by serial number in hexadecimal.",
+        "reseal cert revoke web01.example.com\n  reseal cert revoke 0x1F",
+    ),
+    "generate": (
+        "Make key, request and certificate here, for each of these names.",
+        "reseal cert generate web01.example.com\n"
+        "  reseal cert generate --dns_alt_names www,www.example.com web01.example.com",
+    ),
+    "print": (
+        "Print certificates as OpenSSL's text.",
+        "reseal cert print web01.example.com\n  reseal cert print ca",
+    ),
+    "verify": (
+        "Prove that certificates stand; silence is success.",
+        "reseal cert verify web01.example.com\n  reseal cert verify --all",
+    ),
+    "fingerprint": (
+        "Print the fingerprint of the certificate, or of the request without one.",
+        "reseal cert fingerprint web01.example.com\n"
+        "  reseal cert fingerprint --all --digest SHA1",
+    ),
+    "reinventory": (
+        "Write inventory.txt anew from the certificates that are there.",
+        "reseal cert reinventory",
+    ),
+}
+
+_SETTINGS_HELP = (
+    "Settings of puppet.conf may be given as options: "
+    + ", ".join(f"--{name}" for name in SETTINGS)
+    + "; --config takes the path of a puppet.conf. Options may stand before or after "
+    "the action. Exit codes: 0 done, 1 options, 23 no usable CA, 24 refused or failed."
+)
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")]
+
+
+class PuppetGroup(TyperGroup):
+    """Takes arguments in any order that `puppet cert` takes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put options before the action; complain as Puppet does."""
+        try:
+            arranged = args if ctx.resilient_parsing else arrange(args)
+        except UsageError as error:
+            Screen().error(str(error))
+            ctx.exit(FAILED)
+        return super().parse_args(ctx, arranged)
+
+
+app = typer.Typer(
+    cls=PuppetGroup,
+    help="List, sign, revoke and clean certificates as `puppet cert` did.",
+    epilog=_SETTINGS_HELP,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+
+
+def _flag(*names: str, text: str, hidden: bool = False) -> Any:
+    return typer.Option(*names, help=text, hidden=hidden)
+
+
+@app.callback()
+def _options(
+    ctx: typer.Context,
+    every: Annotated[bool, _flag("--all", "-a", text="Every one.")] = False,
+    signed: Annotated[
+        bool, _flag("--signed", "-s", text="List signed certificates only.")
+    ] = False,
+    alt_names: Annotated[
+        bool, _flag("--allow-dns-alt-names", text="Sign further names too.")
+    ] = False,
+    authorization: Annotated[
+        bool,
+        _flag("--allow-authorization-extensions", text="Sign pp_auth_role and such."),
+    ] = False,
+    human: Annotated[
+        bool, _flag("--human-readable", "-H", text="List in blocks.")
+    ] = False,
+    machine: Annotated[
+        bool, _flag("--machine-readable", "-m", text="List without padding.")
+    ] = False,
+    ask: Annotated[bool, _flag("--interactive", "-i", text="Ask first.")] = False,
+    yes: Annotated[bool, _flag("--assume-yes", "-y", text="Answer yes.")] = False,
+    digest: Annotated[
+        str, typer.Option(metavar="DIGEST", help="For fingerprints.")
+    ] = "SHA256",
+    verbose: Annotated[bool, _flag("--verbose", "-v", text="Say more.")] = False,
+    debug: Annotated[bool, _flag("--debug", "-d", text="As --verbose.")] = False,
+    json: Annotated[bool, _flag("--json", text="Results as JSON.")] = False,
+    color: Annotated[str, typer.Option(help="true, false; a terminal's own.")] = "",
+    setting: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Keep the options for the action; without one, explain."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+        raise typer.Exit
+    wordy = verbose or debug
+    given = dict(each.partition("=")[::2] for each in setting or ())
+    ctx.obj = Call(
+        screen=Screen(_COLOURS.get(color), wordy, json),
+        given=given,
+        options=CertOptions(
+            all=every,
+            signed=signed,
+            style="human" if human else "machine" if machine or wordy else "default",
+            digest=digest,
+            allow=Allowances(alt_names, authorization),
+            ask=ask,
+            assume_yes=yes,
+            alt_names=given.get("dns_alt_names", ""),
+        ),
+    )
+
+
+def _action(verb: str) -> Callable[..., None]:
+    def act(ctx: typer.Context, names: Names = None) -> None:
+        raise typer.Exit(run(ctx.obj, verb, names or []))
+
+    return act
+
+
+def _unknown(ctx: typer.Context, verb: str, names: Names = None) -> None:
+    raise typer.Exit(run(ctx.obj, verb, names or []))
+
+
+for _verb in ACTIONS:
+    _text, _examples = _HELP[_verb]
+    app.command(_verb, help=_text, epilog=f"\b\nExamples:\n  {_examples}")(
+        _action(_verb)
+    )
+app.command("apply", hidden=True)(_unknown)

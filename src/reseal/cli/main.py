@@ -1,0 +1,73 @@
+"""The program: nouns, put together, and errors turned into lines and exit codes.
+
+Each noun is a typer app in a module of its own, registered here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from reseal import __version__
+from reseal.cli import cert
+from reseal.cli.exits import INTERRUPTED, exit_code
+from reseal.cli.output import print_error
+from reseal.errors import ResealError
+
+NOUNS: dict[str, typer.Typer] = {"cert": cert.app}
+"""The nouns in the order of `reseal --help`."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Carry out a command line and return the exit code.
+
+    Args:
+        argv: The words after the program's name.
+    """
+    try:
+        build()(args=list(argv), prog_name="reseal")
+    except ResealError as error:
+        print_error(error)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        print("reseal: error: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0
+
+
+def build() -> typer.Typer:
+    """Return the whole command line."""
+    app = typer.Typer(
+        help="The certificate authority of a Puppet site, and the one command that "
+        "regenerates every certificate in it.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name, noun in NOUNS.items():
+        app.add_typer(noun, name=name)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_version, is_eager=True, help="Say which one."
+        ),
+    ] = False,
+) -> None:
+    """Carry the options of the program as a whole."""

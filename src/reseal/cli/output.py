@@ -1,0 +1,99 @@
+"""What a command says, and on which stream.
+
+Results go to standard output, everything else to standard error.  `reseal cert` is
+the exception: it says what `puppet cert` said where `puppet cert` said it, notices
+on standard output.  Colours are for terminals only, unless they are asked for.
+
+Sources: Puppet, `util/log/destinations.rb` and `util/colors.rb` (labels, colours,
+streams of the console); style, habit 12 (`reseal: error:` and `reseal: hint:`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import IO
+
+from reseal.errors import FaultsError, ResealError
+
+_RESET = "\x1b[0m"
+_COLOURS = {
+    "Info": "\x1b[0;32m",
+    "Notice": "\x1b[m",
+    "Warning": "\x1b[1;33m",
+    "Error": "\x1b[1;31m",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Says things in Puppet's words.
+
+    Attributes:
+        colour: Whether to; None leaves it to each stream being a terminal.
+        verbose: Whether what is only informative is said.
+        json: Results are one JSON document, and nothing else is said but errors.
+    """
+
+    colour: bool | None = None
+    verbose: bool = False
+    json: bool = False
+
+    def plain(self, text: str) -> None:
+        """Print a result."""
+        if not self.json:
+            print(text)
+
+    def notice(self, text: str) -> None:
+        """Say what was done."""
+        if not self.json:
+            self._log("Notice", text, sys.stdout)
+
+    def info(self, text: str) -> None:
+        """Say what is being done, if details are wanted."""
+        if self.verbose and not self.json:
+            self._log("Info", text, sys.stdout)
+
+    def error(self, text: str) -> None:
+        """Say what went wrong, as Puppet does."""
+        self._log("Error", text, sys.stderr)
+
+    def hint(self, text: str) -> None:
+        """Say the way out of an error that Puppet does not have."""
+        print(f"reseal: hint: {text}", file=sys.stderr)
+
+    def _log(self, label: str, text: str, stream: IO[str]) -> None:
+        colour = stream.isatty() if self.colour is None else self.colour
+        begin, end = (_COLOURS[label], _RESET) if colour else ("", "")
+        print(f"{begin}{label}: {text}{end}", file=stream, flush=True)
+
+
+def print_json(document: object) -> None:
+    """Print a result as one JSON document, for machines."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_error(error: ResealError) -> None:
+    """Print an error and its hint to standard error, every fault in a line."""
+    if isinstance(error, FaultsError) and len(error.faults) > 1:
+        subject = str(error).removesuffix(": " + "; ".join(error.faults))
+        print(f"reseal: error: {subject}:", file=sys.stderr)
+        for fault in error.faults:
+            print(f"  {fault}", file=sys.stderr)
+    else:
+        print(f"reseal: error: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"reseal: hint: {error.hint}", file=sys.stderr)
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> str:
+    """Return rows as lines whose columns are aligned, the last one ragged."""
+    found = [tuple(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*found, strict=True)]
+    padded = (
+        [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        for row in found
+    )
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)

@@ -1,0 +1,191 @@
+"""A CA whose Puppet Server is running, changed through its HTTP API.
+
+Each request has a connection of its own: behind TLS 1.3 a stock server leaves a
+client that goes on after a PUT waiting for 30 seconds.  The server is proven by the
+host's own CA certificate and CRL, and we are by the host's certificate, which must
+have `pp_cli_auth`.
+
+Sources: puppetserver-ca-cli, `utils/http_client.rb`; Puppet Server, `auth.conf`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+from yarl import URL
+
+from reseal import files, wire
+from reseal.certname import Certname
+from reseal.cli.hands import Allowances
+from reseal.errors import AuthorityError, ResealError
+from reseal.settings import PuppetSettings
+from reseal.store.protocol import Store
+from reseal.x509 import bundle, certexts, oids
+
+CONNECT, ANSWER = 5.0, 120.0
+"""Seconds to wait for a connection, and for an answer."""
+
+_DONE = (200, 204)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Sends requests to one server.
+
+    Attributes:
+        server: Host and port.
+        context: TLS; None proves nobody to anybody.
+    """
+
+    server: str
+    context: ssl.SSLContext | None
+
+    def send(self, request: wire.Request) -> wire.Response:
+        """Return the answer to a request.
+
+        Raises:
+            AuthorityError: There is no connection, or none that can be trusted.
+        """
+        try:
+            return asyncio.run(self._send(request))
+        except aiohttp.ClientConnectorCertificateError as error:
+            why = error.certificate_error
+            raise AuthorityError(f"{self.server}: is not trusted: {why}") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise AuthorityError(f"{self.server}: no answer: {reason}") from None
+
+    async def _send(self, request: wire.Request) -> wire.Response:
+        connector = aiohttp.TCPConnector(ssl=self.context or False, force_close=True)
+        times = aiohttp.ClientTimeout(total=ANSWER, sock_connect=CONNECT)
+        url = URL(f"https://{self.server}{request.path}", encoded=True)
+        headers = {"User-Agent": "reseal", **request.headers}
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=times) as session,
+            session.request(
+                request.method,
+                URL(url, encoded=True),
+                data=request.body,
+                headers=headers,
+            ) as answer,
+        ):
+            media_type = answer.headers.get("Content-Type", "").partition(";")[0]
+            return wire.Response(answer.status, media_type, await answer.read())
+
+
+def is_running(settings: PuppetSettings) -> bool:
+    """Say whether the CA's Puppet Server answers at `ca_server`.
+
+    Raises:
+        AuthorityError: It answers, but is not ready; or does not say.
+    """
+    api = Api(_server(settings), None)
+    try:
+        response = asyncio.run(api._send(wire.state_of_service()))
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        return False
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        hint = "wait until it has started, or stop it"
+        reason = str(error) or type(error).__name__
+        raise AuthorityError(f"{api.server}: {reason}", hint=hint) from None
+    if response.status == 503 and response.text in ("starting", "stopping", "error"):
+        hint = "wait until it runs, or has stopped"
+        raise AuthorityError(f"{api.server}: the CA is {response.text}", hint=hint)
+    return response.status == 200 and response.text == "running"
+
+
+def client_context(settings: PuppetSettings) -> ssl.SSLContext:
+    """Return TLS with this host's certificate, which must have `pp_cli_auth`.
+
+    Raises:
+        AuthorityError: The host's files do not allow it.
+    """
+    try:
+        certificate = bundle.load_certificate(files.read(settings.hostcert))
+        context = ssl.create_default_context(cafile=str(settings.localcacert))
+        context.load_cert_chain(settings.hostcert, settings.hostprivkey)
+    except (ResealError, OSError) as error:
+        hint = "stop the server to work on the CA's files"
+        what = f"{settings.ssldir}: cannot be used to ask the server: {error}"
+        raise AuthorityError(what, hint=hint) from None
+    found = certexts.find(certexts.extensions_of(certificate), oids.PP_CLI_AUTH)
+    if found is None or certexts.read_text(found.value) != "true":
+        hint = (
+            "stop the server, or make one that has it: "
+            "puppetserver ca generate --ca-client --certname NAME"
+        )
+        raise AuthorityError(f"{settings.hostcert}: has no pp_cli_auth", hint=hint)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # an old root has no key id
+    if settings.certificate_revocation != "false" and settings.hostcrl.exists():
+        context.load_verify_locations(settings.hostcrl)
+        leaf_only = settings.certificate_revocation == "leaf"
+        context.verify_flags |= (
+            ssl.VERIFY_CRL_CHECK_LEAF if leaf_only else ssl.VERIFY_CRL_CHECK_CHAIN
+        )
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class ServedHand:
+    """Changes a CA by asking its Puppet Server.
+
+    Attributes:
+        api: How to ask.
+        store: The CA's files, which are only read.
+        ttl: How long certificates shall live; None leaves it to the server.
+    """
+
+    api: Api
+    store: Store
+    ttl: timedelta | None = None
+
+    def submit(self, certname: Certname, pem: bytes) -> None:
+        self._ask(wire.put_request(certname, pem))
+
+    def check(self, certname: Certname, allow: Allowances) -> None:
+        """Leave it to the server, which has rules of its own."""
+
+    def sign(self, certname: Certname, allow: Allowances) -> None:
+        self._ask(wire.put_state(certname, "signed", self.ttl))
+
+    def revoke(self, serials: Sequence[int]) -> None:
+        rows = {row.serial: row.certname for row in self.store.inventory()}
+        for name in dict.fromkeys(rows.get(serial, "") for serial in serials):
+            if name:
+                self._ask(wire.put_state(Certname(name), "revoked"))
+        listed = bundle.load_crls(self.store.crls())[0]
+        left = [serial for serial in serials if listed.revoked(serial) is None]
+        if left:
+            numbers = ", ".join(f"{serial:04X}" for serial in left)
+            raise AuthorityError(
+                f"serial {numbers}: the running server does not revoke it",
+                hint="it revokes a name's current certificate only; stop it first",
+            )
+
+    def remove(self, certname: Certname) -> None:
+        self._ask(wire.delete(certname), 404)
+
+    def reinventory(self) -> None:
+        hint = "stop it first"
+        raise AuthorityError(f"{self.api.server}: the CA is running", hint=hint)
+
+    def _ask(self, request: wire.Request, *fine: int) -> None:
+        response = self.api.send(request)
+        if response.status not in (*_DONE, *fine):
+            raise wire.refusal(self.api.server, request, response)
+
+
+def served_hand(
+    settings: PuppetSettings, store: Store, ttl: timedelta | None
+) -> ServedHand:
+    """Return the hand for a CA whose server was found running."""
+    return ServedHand(Api(_server(settings), client_context(settings)), store, ttl)
+
+
+def _server(settings: PuppetSettings) -> str:
+    return f"{settings.ca_server}:{settings.ca_port}"

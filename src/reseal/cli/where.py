@@ -1,0 +1,42 @@
+"""Where Puppet's files are, by its own settings and what the command line says.
+
+Sources: Puppet, `defaults.rb`; puppetserver-ca-cli, `config/puppet.rb` (`--config`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from reseal.errors import UsageError
+from reseal.settings import PuppetSettings, flavour_for, load_settings
+
+
+def settings_for(given: Mapping[str, str | None]) -> PuppetSettings:
+    """Return Puppet's settings as the server on this machine has them.
+
+    Args:
+        given: Settings of the command line by Puppet's names; None for what is not
+            given.  `config` is the path of a puppet.conf.
+
+    Raises:
+        UsageError: There is no such puppet.conf.
+        SettingsError: puppet.conf, or a value of the command line, is wrong.
+    """
+    overrides = {name: value for name, value in given.items() if value is not None}
+    if (config := overrides.pop("config", None)) is not None:
+        overrides["confdir"] = _confdir_of(Path(config))
+    home = None if os.geteuid() == 0 else Path.home()
+    name = socket.getfqdn().lower()
+    return load_settings(flavour_for(home), certname=name, overrides=overrides)
+
+
+def _confdir_of(config: Path) -> str:
+    if not config.is_file():
+        raise UsageError(f"Could not read file '{config}'")
+    if config.name != "puppet.conf":
+        hint = "its directory is taken as Puppet's confdir"
+        raise UsageError(f"{config}: is not called puppet.conf", hint=hint)
+    return str(config.parent.absolute())
