@@ -9,15 +9,15 @@ does not stop the others, up to a limit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reseal.errors import ResealError, StepFailed
+from reseal.errors import ResealError
 from reseal.site.context import Context
 from reseal.site.journal import Journal
-from reseal.site.sequence import Step
-from reseal.site.steps import ACTS
+from reseal.site.sequence import Action, Step
+from reseal.site.steps import ACTS, Act
 
 State = Literal["begun", "found done", "done", "failed"]
 Told = Callable[[Step, State, str], None]
@@ -45,10 +45,18 @@ class Runner:
         run: The plan and the ways to its nodes.
         journal: Where every step is written down first.
         told: Told of each step's progress, with a note.
+        acts: What each action of the plan means.
     """
 
-    def __init__(self, run: Context, journal: Journal, told: Told) -> None:
+    def __init__(
+        self,
+        run: Context,
+        journal: Journal,
+        told: Told,
+        acts: Mapping[Action, Act] = ACTS,
+    ) -> None:
         self._run = run
+        self._acts = acts
         self._journal = journal
         self._told = told
         self._failed: dict[str, str] = {}
@@ -87,7 +95,7 @@ class Runner:
                 return
 
     async def _step(self, step: Step) -> None:
-        act = ACTS[step.action]
+        act = self._acts[step.action]
         at = await self._run.target(step.node)
         loop = asyncio.get_running_loop()
         begin = loop.time()
@@ -107,20 +115,3 @@ class Runner:
         untouched = tuple(n for n in names if n not in self._begun)
         done = tuple(n for n in names if n in self._begun and n not in self._failed)
         return Outcome(done, dict(self._failed), untouched)
-
-
-def require_whole(outcome: Outcome) -> None:
-    """Raise what an outcome leaves to be done.
-
-    Raises:
-        StepFailed: A node failed or was not reached.
-    """
-    if not outcome.failed and not outcome.untouched:
-        return
-    parts = [f"{len(outcome.done)} nodes done"]
-    if outcome.failed:
-        parts.append(f"{len(outcome.failed)} failed")
-    if outcome.untouched:
-        parts.append(f"{len(outcome.untouched)} untouched")
-    hint = "once the cause is gone: reseal site resume; or reseal site rollback"
-    raise StepFailed(", ".join(parts), hint=hint)

@@ -1,0 +1,188 @@
+"""Plans: the order of what is done, and what is refused before anything is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from site_samples import NOW, ca_host, certificate, node, server, site
+
+from reseal.errors import JournalError, PlanStale, PuppetEnterprise, SiteError
+from reseal.site.drift import require_unmoved
+from reseal.site.facts import Fault, NodeFacts
+from reseal.site.plan import Choices, Plan, make_plan
+from reseal.site.rundir import dump_plan, parse_plan
+
+
+def planned(facts: tuple[NodeFacts, ...], **choices: Any) -> Plan:
+    return make_plan(facts, Choices(**choices), run="run1", now=NOW)
+
+
+def test_the_ca_comes_first_then_a_canary_then_batches() -> None:
+    plan = planned(site(5), batch=2)
+    assert plan.phases == ("ca", "canary", "batch 1", "batch 2", "server's run")
+    assert list(plan.of("canary")) == ["agent1.lab.test"]
+    assert list(plan.of("batch 1")) == ["agent2.lab.test", "agent3.lab.test"]
+
+
+def test_each_platform_and_version_has_a_canary() -> None:
+    old = node("old.lab.test", puppet_version="5.5.22")
+    plan = planned((*site(3), old))
+    assert list(plan.of("canary")) == ["agent1.lab.test", "old.lab.test"]
+
+
+def test_everything_of_the_new_ca_is_made_before_the_old_server_stops() -> None:
+    actions = [step.action for step in planned(site()).of("ca")["puppet.lab.test"]]
+    assert actions.index("agent.backup") < actions.index("ca.prepare")
+    assert actions.index("ca.prepare") < actions.index("server.stop")
+    assert actions.index("server.stop") < actions.index("ca.install")
+
+
+def test_nothing_is_cleared_before_its_backup() -> None:
+    for steps in planned(site()).of("batch 1").values():
+        actions = [step.action for step in steps]
+        assert actions.index("agent.backup") < actions.index("agent.clear")
+
+
+def test_a_compiler_goes_alone_with_its_server_stopped() -> None:
+    compiler = node(
+        "compiler.lab.test", ("server", "agent"), server=server(is_ca=False)
+    )
+    plan = planned((*site(2), compiler))
+    actions = [step.action for step in plan.of("compiler 1")["compiler.lab.test"]]
+    assert actions.index("server.stop") < actions.index("agent.clear")
+    assert actions.index("agent.enrol") < actions.index("server.start")
+
+
+@pytest.mark.parametrize(
+    ("why", "host", "agents", "shape", "ruby"),
+    [
+        ("a chain stays one", server(), "7.23.0", "chain", False),
+        ("a single CA stays one", server(shape="single"), "7.23.0", "single", False),
+        ("agents before 6 need a single CA", server(), "5.5.22", "single", False),
+        (
+            "a master before 6 has Ruby's layout",
+            server(kind="webrick", version="5.5.22", shape="single"),
+            "5.5.22",
+            "single",
+            True,
+        ),
+    ],
+)
+def test_the_shape_of_the_new_ca(
+    why: str, host: object, agents: str, shape: str, ruby: bool
+) -> None:
+    facts = (ca_host(server=host), node("a.lab.test", puppet_version=agents))
+    generation = planned(facts).generation
+    assert (generation.shape, generation.ruby) == (shape, ruby), why
+
+
+def test_no_name_and_no_serial_number_of_the_old_ca_comes_again() -> None:
+    generation = planned(site()).generation
+    assert generation.ca_name == "Puppet CA: puppet.lab.test 20261123T210405Z"
+    assert generation.root_name == "Puppet Root CA: 20261123T210405Z"
+    assert generation.first_serial == 10
+
+
+@pytest.mark.parametrize(
+    ("why", "broken", "message"),
+    [
+        (
+            "not reached",
+            node("web01.lab.test", reachable=False),
+            "web01.lab.test: cannot be reached",
+        ),
+        (
+            "a fault of the survey",
+            node(
+                "web01.lab.test", faults=(Fault("fault", "web01: no room", "free it"),)
+            ),
+            "web01: no room",
+        ),
+    ],
+)
+def test_an_obstacle_is_refused_with_a_way_out(
+    why: str, broken: NodeFacts, message: str
+) -> None:
+    with pytest.raises(SiteError, match=message) as caught:
+        planned((*site(), broken))
+    assert caught.value.hint, why
+    plan = planned((*site(), broken), without=("web01.lab.test",))
+    assert plan.left_out == {"web01.lab.test": "left out on request"}
+    assert not [step for step in plan.steps if step.node == "web01.lab.test"]
+
+
+def test_every_obstacle_is_told_at_once() -> None:
+    broken = [node(f"web0{n}.lab.test", reachable=False) for n in (1, 2)]
+    with pytest.raises(SiteError, match=r"web01.*web02"):
+        planned((*site(), *broken))
+
+
+def test_puppet_enterprise_is_refused_even_if_left_out() -> None:
+    pages = "/pe/latest/trouble_regenerate_certs_split.html"
+    fault = Fault("stop", "pe: is Puppet Enterprise", f"see {pages}")
+    enterprise = node("pe.lab.test", flavour="pe", faults=(fault,))
+    with pytest.raises(PuppetEnterprise, match=r"pe\.lab\.test") as caught:
+        planned((*site(), enterprise), without=("pe.lab.test",))
+    assert pages in str(caught.value.hint)
+
+
+def test_a_name_that_is_not_in_the_roster_cannot_be_left_out() -> None:
+    with pytest.raises(SiteError, match="nobody: not in the roster"):
+        planned(site(), without=("nobody",))
+
+
+def test_warnings_name_what_needs_a_decision() -> None:
+    names = ("DNS:web01.lab.test", "DNS:www.lab.test")
+    web = node(
+        "web01.lab.test", hostcert=certificate("web01.lab.test", alt_names=names)
+    )
+    resting = node("rest.lab.test", disabled="maintenance")
+    host = ca_host(server=server(autosign="true"))
+    warnings = "\n".join(planned((host, web, resting)).warnings)
+    assert "autosign is on" in warnings
+    assert "www.lab.test" in warnings
+    assert "rest.lab.test: the agent is disabled (maintenance)" in warnings
+
+
+def test_a_plan_file_is_read_back_as_it_was() -> None:
+    plan = planned(site())
+    assert parse_plan(dump_plan(plan), "plan.json") == plan
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"run": 1}', b"\xff"])
+def test_what_is_no_plan_is_refused_by_name(data: bytes) -> None:
+    with pytest.raises(JournalError, match=r"plan\.json: not a plan"):
+        parse_plan(data, "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ("certificate", {"hostcert": certificate("agent1.lab.test", 99)}),
+        ("Puppet's version", {"puppet_version": "8.10.0"}),
+        ("way the agent is run", {"agent_mode": "cron"}),
+        ("can be reached", {"reachable": False}),
+    ],
+)
+def test_a_plan_is_stale_when_the_world_has_moved(
+    what: str, changes: dict[str, Any]
+) -> None:
+    facts = site()
+    moved = replace(facts[1], **changes)
+    with pytest.raises(PlanStale, match=f"agent1.lab.test: its {what} has changed"):
+        require_unmoved(planned(facts), (facts[0], moved, *facts[2:]))
+
+
+def test_a_drifting_clock_makes_no_plan_stale() -> None:
+    facts = site()
+    require_unmoved(planned(facts), tuple(replace(f, clock_skew=0.4) for f in facts))
+
+
+def test_nodes_that_come_or_go_make_a_plan_stale() -> None:
+    facts = site()
+    with pytest.raises(PlanStale, match="no longer in the roster"):
+        require_unmoved(planned(facts), facts[:-1])
+    with pytest.raises(PlanStale, match="new in the roster"):
+        require_unmoved(planned(facts), (*facts, node("new.lab.test")))
