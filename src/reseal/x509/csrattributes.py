@@ -30,7 +30,7 @@ _WHAT = {_ATTRIBUTES: "CSR attribute", _EXTENSIONS: "CSR extension request"}
 _QUOTED = r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\""""
 _LINE = re.compile(
     rf"""(?P<indent>\ *)(?P<key>{_QUOTED}|[^\s'"#:\[{{&*!|>%@-][^:#]*?)\s*:
-    (?:\s+(?P<value>{_QUOTED}|[^#\s](?:[^#]|(?<=\S)\#)*?))?\s*(?:\s\#.*)?""",
+    (?:\s+(?P<value>{_QUOTED}|[^#\s'"](?:[^#]|(?<=\S)\#)*?))?\s*(?:\s\#.*)?""",
     re.VERBOSE,
 )
 _PLAIN = re.compile(r"[^\s\[\]{}&*!|>%@`\"',:?-].*|[-:?][^\s:].*", re.DOTALL)
