@@ -104,11 +104,17 @@ def append(path: Path, data: bytes, *, mode: int) -> None:
         raise _failed(path, error) from error
 
 
-def remove(path: Path) -> None:
-    """Remove a file for good; no error when there is none."""
+def remove(path: Path, *, durable: bool = True) -> None:
+    """Remove a file for good; no error when there is none.
+
+    Args:
+        path: The file.
+        durable: A power cut must not bring it back.
+    """
     try:
         path.unlink()
-        _sync(path.parent)
+        if durable:
+            _sync(path.parent)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -173,7 +179,7 @@ def wait_for(handle: int, timeout: float) -> bool:
             if time.monotonic() >= end:
                 return False
             time.sleep(pause)
-            pause = min(pause * 2, 0.02)
+            pause = min(pause * 2, 0.005)
         else:
             return True
 

@@ -178,14 +178,12 @@ def new_authority(
         ca_name, signer: The signing CA; each generation has its own name.
         root_name, root_signer: The root of a chain.
         server: The server's own certificate, if it shall have one.
-        ttl: From now to the end of every certificate here.
-        now: Aware, UTC.
+        ttl: From now (aware, UTC) to the end of every certificate here.
         first_serial: Serials count on from here, for a CA that follows another;
             None numbers as the layout's tool, a chain's root and first leaf both 1.
 
     Raises:
         AuthorityError: A chain without a root, or a Ruby CA that is a chain.
-        LintError: A certificate would break a cited rule.
     """
     now, first = now.replace(microsecond=0), first_serial or 1
     if shape == "chain" and not ruby and root_signer and root_name:

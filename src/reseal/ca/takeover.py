@@ -65,9 +65,7 @@ def take_over(
     """Put a CA into the cadir, with a new certificate for the server.
 
     Args:
-        settings: Where, and for whom.
-        material: The CA.
-        clock: The time now.
+        settings, material, clock: Where and for whom, the CA, the time now.
         alt_names: Of the server's certificate; empty are the setting's.
         peers: The programs that will use this CA.
 

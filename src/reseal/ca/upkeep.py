@@ -108,24 +108,29 @@ def prune(
     if expired:
         drop |= {row.serial for row in store.inventory() if row.not_after <= now}
     told: list[Pruned] = []
-
-    def change(pem: bytes) -> bytes | None:
-        lists = bundle.load_crls(pem)
-        own = own_list(authority.issuer, lists)
-        total = sum(1 for _ in der.elements(own.revoked_entries))
-        removed = tuple(sorted(own.serials() & drop))
-        told.append(Pruned(total, total - len(own), removed))
-        if not removed and total == len(own):
-            return None
-        begin, end = _life_of_list(authority, now)
-        shorter = crl.prune(
-            own, removed, authority.issuer.signer, this_update=begin, next_update=end
-        )
-        return with_own_list(shorter, own, lists)
-
-    store.update_crls(change)
+    store.update_crls(lambda pem: _shorten(pem, authority, drop, now, told))
     audit("crl.pruned", serials=[f"{serial:04X}" for serial in told[0].removed])
     return told[0]
+
+
+def _shorten(
+    pem: bytes, authority: Authority, drop: set[int], now: datetime, told: list[Pruned]
+) -> bytes | None:
+    lists = bundle.load_crls(pem)
+    own = own_list(authority.issuer, lists)
+    total = sum(1 for _ in der.elements(own.revoked_entries))
+    removed = tuple(sorted(own.serials() & drop))
+    told.append(Pruned(total, total - len(own), removed))
+    if not removed and total == len(own):
+        return None
+    shorter = crl.prune(
+        own,
+        removed,
+        authority.issuer.signer,
+        this_update=now - timedelta(seconds=1),
+        next_update=next_update(now, authority.layout.dialect),
+    )
+    return with_own_list(shorter, own, lists)
 
 
 def migrate(old: Path, new: Path) -> None:
@@ -225,8 +230,3 @@ def _publish_lists(
 
     authority.store.update_crls(change)
     authority.store.update_infra_crls(lambda pem, _: change(pem))
-
-
-def _life_of_list(authority: Authority, now: datetime) -> tuple[datetime, datetime]:
-    end = next_update(now, authority.layout.dialect)
-    return now - timedelta(seconds=1), end

@@ -78,7 +78,8 @@ class CadirStore:
             yield _certificate(path)
 
     def drop_intent(self, serial: int) -> None:
-        files.remove(self._intent(serial))
+        # One that a power cut brings back is settled again by check.
+        files.remove(self._intent(serial), durable=False)
 
     def add(self, certificate: x509.Certificate) -> None:
         name = Certname(common_name(certificate))
@@ -87,7 +88,7 @@ class CadirStore:
             self._note_infra(name, certificate.serial_number)
             files.make_directory(self.root / "signed", mode=0o755)
             files.replace(self._signed(name), to_pem(certificate), mode=PUBLIC)
-            files.remove(self._intent(certificate.serial_number))
+            self.drop_intent(certificate.serial_number)
 
     def get(self, certname: Certname) -> x509.Certificate:
         try:
