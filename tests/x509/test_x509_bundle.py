@@ -164,6 +164,15 @@ def test_a_revoked_ca_takes_its_leaves_along() -> None:
         verified(case)
 
 
+def test_a_ca_without_the_right_to_sign_certificates_is_refused() -> None:
+    by, name = signer("ec:secp256r1", "mute"), names.common_name("Mute CA")
+    rights = (certexts.basic_constraints(True), certexts.key_usage("crl_sign"))
+    mute = Issuer(seal(name, by.public_key, name, by, extensions=rights), by)
+    leaf, crls = make_leaf("web01", mute, 5), (make_crl(mute),)
+    with pytest.raises(ChainInvalid, match="Mute CA: invalid CA certificate"):
+        verified(Case(leaf, (mute.certificate,), crls))
+
+
 def test_without_lists_revocation_is_left_out() -> None:
     chain = bundle.verify_chain(GOOD.leaf, GOOD.bundle, None, NOW)
     assert len(chain) == 3

@@ -130,6 +130,33 @@ def test_what_is_no_certificate_is_refused(data: bytes) -> None:
         certs.load_der(data)
 
 
+def test_a_root_of_version_1_is_read() -> None:
+    by, name = signer("ec:secp256r1"), names.common_name("Old Root")
+    algorithm = keys.signature_algorithm(by.public_key)
+    times = der.sequence(der.time(NOW), der.time(NOW + DAY))
+    spki = keys.public_info(by.public_key)
+    unsigned = der.sequence(der.integer(1), algorithm, name, times, name, spki)
+    root = certs.seal(unsigned, by)
+    assert certs.subject(root) == certs.issuer(root) == name
+    assert certs.is_self_issued(root)
+    assert certexts.extensions_of(root) == ()
+    assert keys.same_key(certs.public_key(root), by.public_key)
+    openssl("x509", "-noout", stdin=certs.to_pem(root))
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        (der.integer(1), "tag 0x02 where 0x30"),
+        (der.sequence(der.sequence()), "tag 0x30 where 0x31"),
+        (der.sequence(der.set_of([der.sequence()])), "a type and a value"),
+    ],
+)
+def test_what_is_no_name_is_refused(name: bytes, fault: str) -> None:
+    with pytest.raises(ParseError, match=fault):
+        names.parse(name)
+
+
 def test_openssl_takes_a_chain_we_built() -> None:
     root = make_root("Puppet Root CA: 1", signer(which="root"))
     ca = make_ca("Puppet CA: x", signer("ec:secp384r1"), root)

@@ -84,6 +84,7 @@ def test_requests_read_back(name: str, values: list[str], password: str) -> None
     found = parse_request(b"text\n" + built.pem + b"text")
     assert found == built
     assert found.certname == name
+    assert found.alt_names == ("DNS:a",)
     assert found.signature_valid
     assert certexts.puppet_extensions(found.extensions) == {
         extension.oid: value for extension, value in zip(wanted, values, strict=True)
@@ -172,6 +173,27 @@ def test_microsofts_attribute_is_read_and_marked() -> None:
 
 def test_a_subject_without_common_name_has_an_empty_one() -> None:
     assert parse_request(request(info(subject=der.sequence()))).certname == ""
+
+
+def test_a_request_without_the_field_of_attributes_is_read() -> None:
+    fields = der.parse(info()).children()[:3]
+    found = parse_request(request(der.sequence(*(field.raw for field in fields))))
+    assert (found.attributes, found.extensions, found.alt_names) == ((), (), ())
+
+
+def test_attributes_of_a_wrong_shape_are_a_fault() -> None:
+    with pytest.raises(InvalidRequest, match="attribute: is not OID and values"):
+        parse_request(request(info(attributes=der.sequence(der.oid("1.2.3")))))
+    broken = der.sequence(der.oid("1.2.840.113549.1.9.14"), der.set_of([]))
+    assert parse_request(request(info(attributes=broken))).extensions == ()
+
+
+def test_parameters_of_a_signature_algorithm_are_a_fault() -> None:
+    body = info()
+    odd = der.sequence(der.oid(SHA512_RSA), der.integer(1))
+    whole = der.sequence(body, odd, der.bit_string(b"x"))
+    with pytest.raises(InvalidRequest, match="is empty or has parameters"):
+        csr.parse_der(whole)
 
 
 def test_the_first_of_two_common_names_counts() -> None:

@@ -66,6 +66,14 @@ def test_times_read_back_in_whole_seconds(moment: datetime) -> None:
     assert (encoded.tag == der.UTC_TIME) == (moment.year < 2050)
 
 
+@pytest.mark.parametrize(
+    ("digits", "year"), [("00", 2000), ("49", 2049), ("50", 1950), ("68", 1968)]
+)
+def test_two_digits_of_a_year_mean_1950_to_2049(digits: str, year: int) -> None:
+    element = der.parse(der.tlv(der.UTC_TIME, f"{digits}0102030405Z".encode()))
+    assert der.read_time(element) == datetime(year, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
 @given(st.integers(0, 70_000))
 @example(127)
 @example(128)

@@ -164,8 +164,6 @@ def read_time(element: Element) -> datetime:
         raise ParseError(f"DER: not a time: {element.content!r}") from None
     if element.tag == UTC_TIME and time.year >= 2050:
         return time.replace(year=time.year - 100)
-    if element.tag == UTC_TIME and time.year < 1950:
-        return time.replace(year=time.year + 100)
     return time
 
 

@@ -16,7 +16,6 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from reseal.errors import UnsuitableKey
 from reseal.x509 import certexts, der, keys, oids, signatures
 from reseal.x509.csr import Request
 from reseal.x509.keys import PublicKey
@@ -46,6 +45,7 @@ def render_text(certificate: bytes, style: Style = OPENSSL) -> str:
 
     Raises:
         ParseError: The bytes are not a certificate.
+        UnsuitableKey: It is for a key of a kind that reseal does not know.
     """
     tbs, algorithm, signature = der.parse(certificate).children()
     fields = list(tbs.children())
@@ -123,13 +123,7 @@ def _time(moment: datetime) -> str:
 def _public_key(spki: bytes, style: Style) -> Iterator[str]:
     yield "        Subject Public Key Info:"
     algorithm = "            Public Key Algorithm: "
-    try:
-        key = keys.load_public_der(spki)
-    except UnsuitableKey:
-        identifier = der.parse(spki).children()[0].children()[0]
-        yield algorithm + der.read_oid(identifier)
-        yield f"{'':12}Unable to load Public Key"
-        return
+    key = keys.load_public_der(spki)
     if isinstance(key, rsa.RSAPublicKey):
         yield f"{algorithm}rsaEncryption"
         yield from _rsa(key, style)
