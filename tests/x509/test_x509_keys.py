@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from x509_world import CADIRS, openssl, signer
 
 from reseal.errors import ParseError, UnsuitableKey
-from reseal.x509 import keys
+from reseal.x509 import der, keys, pem
 
+RSA_KEY = keys.generate("rsa:2048")
 ED25519 = ed25519.Ed25519PrivateKey.generate().public_key()
 
 
@@ -73,6 +74,29 @@ def test_what_is_no_key_is_refused(text: bytes) -> None:
         keys.load_private(text)
     with pytest.raises(ParseError, match="public key: not a key"):
         keys.load_public(text)
+
+
+def damaged(part: int) -> bytes:
+    """Return the PEM of an RSA key with one of its numbers changed."""
+    whole = der.parse(pem.decode(keys.dump_private(RSA_KEY))[0].der)
+    numbers = [der.read_integer(each) for each in whole.children()]
+    numbers[part] ^= 1 << 9
+    wrong = der.sequence(*(der.integer(number) for number in numbers))
+    return pem.encode("RSA PRIVATE KEY", wrong)
+
+
+@pytest.mark.parametrize("part", [1, 2], ids=["modulus", "exponent"])
+def test_an_rsa_key_whose_parts_contradict_each_other_is_refused(part: int) -> None:
+    with pytest.raises(ParseError, match="contradict each other"):
+        keys.load_private(damaged(part))
+
+
+@pytest.mark.parametrize("part", range(3, 9))
+def test_an_rsa_key_with_damaged_secrets_never_signs_wrongly(part: int) -> None:
+    signature = keys.LocalSigner(keys.load_private(damaged(part))).sign(b"data")
+    public = RSA_KEY.public_key()
+    assert isinstance(public, rsa.RSAPublicKey)
+    public.verify(signature, b"data", padding.PKCS1v15(), hashes.SHA256())
 
 
 def test_a_ca_has_an_rsa_or_ec_key() -> None:

@@ -14,7 +14,7 @@ import hashlib
 from functools import cache
 from typing import Protocol
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -43,6 +43,8 @@ _CURVES: dict[str, type[ec.EllipticCurve]] = {
     "secp521r1": ec.SECP521R1,
 }
 _KINDS = "rsa:2048, rsa:3072, rsa:4096, ec:secp256r1 or ec:secp384r1"
+
+_TRIAL = b"reseal: does this key sign?"
 
 _RSA_SHA256 = der.sequence(der.oid("1.2.840.113549.1.1.11"), der.null())
 _ECDSA_SHA256 = der.sequence(der.oid("1.2.840.10045.4.3.2"))
@@ -106,12 +108,15 @@ def load_private(pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
     if encrypted and passphrase is None:
         raise ParseError("private key: is encrypted", hint="give its passphrase")
     try:
-        key = load_pem_private_key(pem, passphrase if encrypted else None)
+        # OpenSSL's own check of an RSA key tests primes for a second; see _prove.
+        key = load_pem_private_key(
+            pem, passphrase if encrypted else None, unsafe_skip_rsa_key_validation=True
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm):
         what = "does not open with this passphrase" if encrypted else "not a key in PEM"
         raise ParseError(f"private key: {what}") from None
     if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        return key
+        return _prove(key)
     raise UnsuitableKey(f"private key: {type(key).__name__} is neither RSA nor EC")
 
 
@@ -218,6 +223,21 @@ def _throwaway(algorithm: bytes) -> Signer:
     # 1024 bits are the least cryptography makes; nobody trusts this key.
     smallest = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
     return LocalSigner(smallest)
+
+
+def _prove(key: PrivateKey) -> PrivateKey:
+    """Return an RSA key that made a good signature: its parts belong together.
+
+    A damaged key whose faulty signature got out would give its secret away.
+    """
+    if isinstance(key, rsa.RSAPrivateKey):
+        try:
+            signature = key.sign(_TRIAL, padding.PKCS1v15(), hashes.SHA256())
+            public = key.public_key()
+            public.verify(signature, _TRIAL, padding.PKCS1v15(), hashes.SHA256())
+        except (ValueError, InvalidSignature):
+            raise ParseError("private key: its parts contradict each other") from None
+    return key
 
 
 def _known(key: object) -> PublicKey:
