@@ -74,7 +74,7 @@ if [ -d "$cadir" ]; then
     ls -1 -- "$cadir/signed" 2>/dev/null | grep -c '\.pem$'
     # Names that are not plain are looked at more closely by those who asked.
     say names
-    ls -1 -- "$cadir/signed" 2>/dev/null | grep -v '^[a-z0-9][a-z0-9._-]*\.pem$' | head -n 50
+    ls -1A -- "$cadir/signed" 2>/dev/null | grep -v '^[a-z0-9][a-z0-9._-]*\.pem$' | head -n 50
     say inventory
     date='[0-9]\{4\}-[0-9][0-9]-[0-9][0-9]T[0-9:]\{8\}UTC'
     grep -nv "^0x[0-9A-Fa-f]\{1,\} $date $date /" "$cadir/inventory.txt" 2>/dev/null |

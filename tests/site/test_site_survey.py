@@ -1,0 +1,435 @@
+"""The survey's scripts, run for real, and what is read out of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from nodetree import NOW, NodeTree, certificate, told
+
+from reseal.certname import Certname
+from reseal.errors import Unreachable
+from reseal.site import survey_script
+from reseal.site.facts import Fault, NodeFacts, Role, ServiceFacts
+from reseal.site.fleet import Fleet
+from reseal.site.local import LocalTransport
+from reseal.site.roster import Node, Roster
+from reseal.site.survey import survey, survey_node
+from reseal.site.survey_parse import agent_service, node_facts, services
+from reseal.site.survey_script import Sections, look, split
+from reseal.site.survey_server import server_facts
+from reseal.site.transport import Result
+
+NODE = Node(Certname("web01"), address="web01", transport="local")
+
+
+@dataclass
+class Fixed:
+    time: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class SystemTime:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeTree:
+    """A node whose `puppet` and `ruby` are a test's."""
+    bin_ = tmp_path / "bin"
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    monkeypatch.setattr(survey_script, "PUPPET_COMMANDS", (str(bin_ / "puppet"),))
+    rubies = {str(bin_ / "puppet"): (str(bin_ / "ruby"),)}
+    monkeypatch.setattr(survey_script, "RUBIES", rubies)
+    backups = str(tmp_path / "var" / "backups")
+    monkeypatch.setattr(survey_script, "BACKUP_PARENT", backups)
+    return NodeTree.made(tmp_path)
+
+
+def agent(tree: NodeTree) -> tuple[NodeFacts, list[Fault]]:
+    tree.write_puppet()
+    sections = asyncio.run(look(LocalTransport("web01"), "agent"))
+    return node_facts(NODE, sections, SystemTime())
+
+
+def server_sections(tree: NodeTree, service: str = "puppetserver yes yes") -> Sections:
+    """Look at a server; the service managers of this machine do not know it."""
+    tree.write_puppet()
+    sections = asyncio.run(look(LocalTransport("web01"), "server"))
+    return Sections(sections.found | {"services": f"{service}\n".encode()})
+
+
+def test_an_agent_as_it_should_be(tree: NodeTree) -> None:
+    (tree.root / "csr_attributes.yaml").write_text("---\nextension_requests: {}\n")
+    facts, faults = agent(tree)
+    assert faults == []
+    assert facts.reachable
+    assert facts.certname == "web01"
+    assert facts.puppet == str(tree.root / "bin" / "puppet")
+    assert facts.ruby == str(tree.root / "bin" / "ruby")
+    assert (facts.puppet_version, facts.flavour) == ("7.23.0", "puppet")
+    assert facts.platform.startswith(f"{os.uname().sysname.lower()} ")
+    assert facts.platform.endswith(f" {os.uname().machine}")
+    assert "ldapserver" not in facts.settings
+    assert facts.settings["hostcert"] == str(tree.root / "ssl" / "cert.pem")
+    assert abs(facts.clock_skew) <= 2
+    assert facts.disk_free > 0
+    assert facts.ssldir_bytes > 0
+    assert facts.owner.count(":") == 1
+    assert facts.csr_attributes.startswith("---\nextension_requests")
+    assert facts.disabled is None
+
+
+def test_the_certificates_of_an_agent(tree: NodeTree) -> None:
+    facts, _ = agent(tree)
+    assert facts.hostcert is not None
+    assert (facts.hostcert.subject, facts.hostcert.serial) == ("web01", 17)
+    assert facts.hostcert.key == "ec:secp256r1"
+    assert facts.hostcert.alt_names == ("DNS:web01",)
+    assert facts.key_matches is True
+    assert [cert.subject for cert in facts.trusted] == ["Puppet CA: puppet"]
+    assert [(crl.number, crl.entries) for crl in facts.crls] == [(5, 2)]
+
+
+def test_an_agent_before_its_first_certificate(tree: NodeTree) -> None:
+    for path in (tree.root / "ssl").iterdir():
+        path.unlink()
+    tree.answer("missing")
+    facts, faults = agent(tree)
+    assert (facts.hostcert, facts.key_matches, facts.trusted) == (None, None, ())
+    assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("missing", "private key: is missing"),
+        ("locked", "private key: is encrypted and cannot be opened"),
+        ("broken not a key", "private key: cannot be read: not a key"),
+        ("plain AAAA", "private key: cannot be read: "),
+        ("plain !", "private key: cannot be read: "),
+        ("sh: ruby: gone", "private key: cannot be read: "),
+    ],
+)
+def test_private_keys_that_cannot_be_used(
+    tree: NodeTree, answer: str, message: str
+) -> None:
+    tree.answer(answer)
+    facts, faults = agent(tree)
+    assert facts.key_matches is None
+    assert [fault.severity for fault in faults] == ["warning"]
+    assert faults[0].message.startswith(message)
+
+
+def test_a_key_of_another_certificate(tree: NodeTree) -> None:
+    tree.answer(told("other"))
+    assert agent(tree)[0].key_matches is False
+
+
+def test_files_that_are_not_what_they_should_be(tree: NodeTree) -> None:
+    for name in ("cert.pem", "ca.pem", "crl.pem"):
+        (tree.root / "ssl" / name).write_text("nonsense")
+    facts, faults = agent(tree)
+    assert (facts.hostcert, facts.trusted, facts.crls) == (None, (), ())
+    assert sorted(fault.message.split(":")[0] for fault in faults) == [
+        "hostcert",
+        "hostcrl",
+        "localcacert",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"disabled_message":"by Ann"}', "by Ann"),
+        ("", "reason not specified"),
+        ("{}", "reason not specified"),
+        ("[1]", "reason not specified"),
+    ],
+)
+def test_a_disabled_agent_says_why(tree: NodeTree, text: str, reason: str) -> None:
+    (tree.root / "disabled.lock").write_text(text)
+    assert agent(tree)[0].disabled == reason
+
+
+def test_a_node_without_puppet(tree: NodeTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"puppet": b"\n", "manager": b"none\n", "clock": b"1\n"}
+    _, faults = node_facts(NODE, Sections(found), Fixed())
+    assert [fault.message for fault in faults] == ["puppet: is not installed"]
+
+
+def test_a_puppet_that_fails(tree: NodeTree) -> None:
+    tree.write_puppet()
+    (tree.root / "bin" / "puppet").write_text("#!/bin/sh\necho broken >&2; exit 1\n")
+    sections = asyncio.run(look(LocalTransport("web01"), "agent"))
+    facts, faults = node_facts(NODE, sections, SystemTime())
+    assert [fault.message for fault in faults] == ["puppet config print: fails: broken"]
+    assert facts.certname == "web01"
+
+
+def test_an_old_puppet_tells_its_version_when_asked(tree: NodeTree) -> None:
+    tree.write_puppet()
+    path = tree.root / "bin" / "puppet"
+    version = "3.8.7 (Puppet Enterprise 3.8.5)"
+    path.write_text(f'#!/bin/sh\ncase $1 in --version) echo "{version}" ;; esac\n')
+    sections = asyncio.run(look(LocalTransport("web01"), "agent"))
+    facts, _ = node_facts(NODE, sections, SystemTime())
+    assert (facts.puppet_version, facts.flavour) == ("3.8.7", "pe")
+
+
+@pytest.mark.parametrize(
+    ("found", "mode"),
+    [
+        (
+            {"agents": b"puppet yes yes\n", "cron": b"* * * * * puppet agent -t\n"},
+            "daemon",
+        ),
+        ({"agents": b"puppet no no\n", "cron": b"* * * * * puppet agent -t\n"}, "cron"),
+        ({"agents": b"puppet no no\n", "timers": b"puppet-run.timer\n"}, "timer"),
+        ({"agents": b"puppet no no\n"}, "stopped"),
+        ({}, "stopped"),
+    ],
+)
+def test_how_the_agent_is_run(found: dict[str, bytes], mode: str) -> None:
+    facts, _ = node_facts(NODE, Sections(found), Fixed())
+    assert facts.agent_mode == mode
+
+
+def test_services_and_their_states() -> None:
+    sections = Sections({"agents": b"a no unknown\nb yes no\nnoise\n"})
+    one, other = ServiceFacts("a", False, None), ServiceFacts("b", True, False)
+    assert services(sections, "agents") == (one, other)
+    assert agent_service(sections) == other
+    assert agent_service(Sections({})) is None
+
+
+def test_marks_of_other_flavours() -> None:
+    for mark, flavour in ((b"pe /opt/x", "pe"), (b"openvox /opt/y", "openvox")):
+        assert (
+            node_facts(NODE, Sections({"marks": mark}), Fixed())[0].flavour == flavour
+        )
+
+
+BASE = NodeFacts(
+    name="web01",
+    certname="web01",
+    roles=("ca", "server", "agent"),
+    reachable=True,
+    puppet_version="7.23.0",
+)
+
+
+def test_a_ca_of_puppet_server(tree: NodeTree) -> None:
+    cadir = tree.add_ca()
+    sections = server_sections(tree)
+    more = {
+        "packages": b"puppetserver 1:7.9.5-2+deb12u1\n",
+        "conf.d": b"ssl-port: 8141\n",
+    }
+    server, faults = server_facts(BASE, Sections(sections.found | more))
+    assert list(faults) == []
+    assert server is not None
+    assert (server.kind, server.version, server.port) == ("puppetserver", "7.9.5", 8141)
+    assert server.is_ca
+    assert server.cadir == str(cadir)
+    assert server.cadir_link == str(tree.root / "ssl" / "ca")
+    assert server.shape == "chain"
+    assert [cert.subject for cert in server.ca] == ["Puppet CA: puppet", "Root"]
+    assert (server.ca_key, server.ca_key_encrypted) == ("ec:secp256r1", False)
+    assert (server.next_serial, server.certificates) == (0x12, 1)
+    assert server.autosign == "false"
+
+
+def test_a_single_ca_of_a_webrick_master(tree: NodeTree) -> None:
+    cadir = tree.add_ca()
+    (cadir / "ca_crt.pem").write_bytes(certificate("CA", "CA"))
+    tree.answer(told("web01"), told("CA", "encrypted"))
+    tree.master["masterport"] = "8150"
+    sections = server_sections(tree, "puppet-master no no\npuppetmaster yes yes")
+    server, faults = server_facts(BASE, sections)
+    assert list(faults) == []
+    assert server is not None
+    assert (server.kind, server.shape, server.port) == ("webrick", "single", 8150)
+    assert server.service == ServiceFacts("puppetmaster", True, True)
+    assert server.version == "7.23.0"
+    assert server.ca_key_encrypted
+
+
+def test_the_signing_certificate_comes_first(tree: NodeTree) -> None:
+    cadir = tree.add_ca()
+    bundle = certificate("Root", "Root") + certificate("Puppet CA: puppet", "Root")
+    (cadir / "ca_crt.pem").write_bytes(bundle)
+    server, _ = server_facts(BASE, server_sections(tree))
+    assert server is not None
+    assert [cert.subject for cert in server.ca] == ["Puppet CA: puppet", "Root"]
+    assert server.shape == "chain"
+
+
+@pytest.mark.parametrize(
+    ("settings", "conf"),
+    [
+        ({"ca": "false"}, b""),
+        ({}, b"puppetlabs.services.ca.certificate-authority-disabled-service/x\n"),
+    ],
+)
+def test_a_compiler_is_no_ca(
+    tree: NodeTree, settings: dict[str, str], conf: bytes
+) -> None:
+    tree.add_ca()
+    tree.master |= settings
+    found = server_sections(tree).found | {"conf.d": conf}
+    server, faults = server_facts(BASE, Sections(found))
+    assert list(faults) == []
+    assert server is not None
+    assert (server.is_ca, server.cadir, server.ca, server.shape) == (
+        False,
+        None,
+        (),
+        None,
+    )
+
+
+def test_no_server_at_all(tree: NodeTree) -> None:
+    assert server_facts(BASE, server_sections(tree, "")) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mode", "meaning"),
+    [
+        (None, "", 0, "true"),
+        ("none", None, 0, "false"),
+        ("list", "*.example.com\n", 0o644, "list {path}"),
+        ("empty", "# nobody\n\n", 0o644, "false"),
+        ("program", "#!/bin/sh\n", 0o755, "program {path}"),
+    ],
+)
+def test_what_autosign_means(
+    tree: NodeTree, name: str | None, text: str | None, mode: int, meaning: str
+) -> None:
+    tree.add_ca()
+    path = tree.root / str(name)
+    tree.master["autosign"] = "true" if name is None else str(path)
+    if name is not None and text is not None:
+        path.write_text(text)
+        path.chmod(mode)
+    server, _ = server_facts(BASE, server_sections(tree))
+    assert server is not None
+    assert server.autosign == meaning.format(path=path)
+
+
+BAD_ROW = "0x0012 yesterday tomorrow /CN=x\n"
+ROW = "0x0012 2026-01-01T00:00:00UTC 2031-01-01T00:00:00UTC /CN=../../etc/x\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("ca_crl.pem", None, "ca_crl.pem: is missing in the CA's directory"),
+        ("inventory.txt", None, "inventory.txt: is missing in the CA's directory"),
+        ("inventory.txt", BAD_ROW, "inventory.txt: line 1 is broken: '0x0012 yest"),
+        ("inventory.txt", ROW, "inventory.txt: line 1 has the certname '../../etc/x'"),
+        ("serial", "zz", "serial: is not a hexadecimal number"),
+        ("ca_crt.pem", "x", "ca_crt.pem: has no certificate"),
+        ("signed/..pem", "", "signed/..pem: '.': not a certname"),
+        ("signed/Web.pem", "", "signed/Web.pem: 'Web': has upper-case letters"),
+    ],
+)
+def test_a_ca_that_must_not_be_touched(
+    tree: NodeTree, name: str, text: str | None, message: str
+) -> None:
+    path = tree.add_ca() / name
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text)
+    _, faults = server_facts(BASE, server_sections(tree))
+    stops = [fault.message for fault in faults if fault.severity == "stop"]
+    assert any(stop.startswith(message) for stop in stops), stops
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("locked", "ca_key.pem: is encrypted and cannot be opened"),
+        ("broken x", "ca_key.pem: is not a private key"),
+        (told("other"), "ca_key.pem: belongs to no certificate of ca_crt"),
+    ],
+)
+def test_a_ca_key_that_is_not_one(tree: NodeTree, answer: str, message: str) -> None:
+    tree.add_ca()
+    tree.answer(told("web01"), answer)
+    _, faults = server_facts(BASE, server_sections(tree))
+    assert message in [fault.message for fault in faults if fault.severity == "stop"]
+
+
+def test_a_missing_ca_key(tree: NodeTree) -> None:
+    (tree.add_ca() / "ca_key.pem").unlink()
+    tree.answer(told("web01"), "missing")
+    server, faults = server_facts(BASE, server_sections(tree))
+    assert server is not None
+    assert server.ca_key is None
+    assert ("stop", "ca_key.pem: is missing in the CA's directory") in [
+        (fault.severity, fault.message) for fault in faults
+    ]
+
+
+def test_a_whole_survey_of_this_machine(tree: NodeTree) -> None:
+    tree.write_puppet()
+    seen: list[str] = []
+    other = replace(NODE, name=Certname("web02"))
+    roster = Roster((NODE, other))
+
+    async def main() -> tuple[NodeFacts, ...]:
+        async with Fleet(roster) as fleet:
+            return await survey(
+                fleet, roster, SystemTime(), lambda f: seen.append(f.name)
+            )
+
+    first, second = asyncio.run(main())
+    assert sorted(seen) == ["web01", "web02"]
+    assert (first.name, second.name) == ("web01", "web02")
+    messages = [fault.message for fault in second.faults]
+    assert "certname web01: web01 has it too" in messages
+    assert "certname: Puppet says web01, the site file web02" in messages
+
+
+class Broken:
+    """A transport that reaches nobody."""
+
+    name = "web01"
+
+    async def run(
+        self,
+        script: str,
+        *args: str,
+        stdin: bytes = b"",
+        timeout: float | None = None,
+    ) -> Result:
+        raise Unreachable("web01: nobody answers", hint="switch it on")
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("roles", "severity"), [(("agent",), "fault"), (("ca",), "stop")]
+)
+def test_a_node_that_cannot_be_reached(roles: tuple[Role, ...], severity: str) -> None:
+    node = replace(NODE, roles=roles)
+    facts = asyncio.run(survey_node(Broken(), node, Fixed()))
+    assert not facts.reachable
+    (fault,) = facts.faults
+    assert (fault.severity, fault.message) == (severity, "nobody answers")
+    assert fault.remedy == "switch it on"
+
+
+def test_a_mark_in_a_file_does_not_end_its_section() -> None:
+    printed = b"\nm1 a\ntext\nm2 b\n\nm1 b\nend"
+    assert split(printed, "m1").data("a") == b"text\nm2 b\n"
