@@ -396,7 +396,7 @@ def test_a_whole_survey_of_this_machine(tree: NodeTree) -> None:
     assert sorted(seen) == ["web01", "web02"]
     assert (first.name, second.name) == ("web01", "web02")
     messages = [fault.message for fault in second.faults]
-    assert "certname web01: web01 has it too" in messages
+    assert "certname web01: also of web01" in messages
     assert "certname: Puppet says web01, the site file web02" in messages
 
 

@@ -70,7 +70,7 @@ def compare(nodes: Sequence[NodeFacts]) -> tuple[NodeFacts, ...]:
 def _twins(node: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Fault]:
     others = [n.name for n in nodes if n.certname == node.certname and n is not node]
     if others and node.reachable:
-        message = f"certname {node.certname}: {', '.join(others)} has it too"
+        message = f"certname {node.certname}: also of {', '.join(others)}"
         yield Fault("fault", message, "give each node a certname of its own")
 
 
