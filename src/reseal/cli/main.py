@@ -1,23 +1,24 @@
 """The program: nouns, put together, and errors turned into lines and exit codes.
 
-Each noun is a typer app in a module of its own, registered here and nowhere else.
+Each noun is a module whose `app` is a typer app, registered here and nowhere else.
+Only the noun that is called is loaded, so that `reseal cert` answers at once.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from reseal import __version__
-from reseal.cli import cert
 from reseal.cli.exits import INTERRUPTED, exit_code
 from reseal.cli.output import print_error
 from reseal.errors import ResealError
 
-NOUNS: dict[str, typer.Typer] = {"cert": cert.app}
+NOUNS = ("cert", "ca", "site")
 """The nouns in the order of `reseal --help`."""
 
 
@@ -28,7 +29,8 @@ def main(argv: Sequence[str]) -> int:
         argv: The words after the program's name.
     """
     try:
-        build()(args=list(argv), prog_name="reseal")
+        called = argv[:1] if argv and argv[0] in NOUNS else NOUNS
+        build(called)(args=list(argv), prog_name="reseal")
     except ResealError as error:
         print_error(error)
         return exit_code(error)
@@ -40,8 +42,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def build() -> typer.Typer:
-    """Return the whole command line."""
+def build(nouns: Sequence[str] = NOUNS) -> typer.Typer:
+    """Return the command line with these nouns."""
     app = typer.Typer(
         help="The certificate authority of a Puppet site, and the one command that "
         "regenerates every certificate in it.",
@@ -51,8 +53,8 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for name, noun in NOUNS.items():
-        app.add_typer(noun, name=name)
+    for name in nouns:
+        app.add_typer(import_module(f"reseal.cli.{name}").app, name=name)
     return app
 
 
