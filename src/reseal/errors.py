@@ -108,6 +108,10 @@ class AuthorityError(ResealError):
     """A CA cannot be set up, imported, loaded or asked."""
 
 
+class AuthorityExists(FaultsError, AuthorityError):
+    """There are files of a CA already; each is named."""
+
+
 class ServerRefused(AuthorityError):
     """A CA's HTTP API answered with an error.
 

@@ -21,7 +21,7 @@ from reseal import files
 from reseal.audit import audit
 from reseal.ca.setup import NewAuthority, ServerLeaf, Shape, new_authority
 from reseal.clock import Clock
-from reseal.errors import AuthorityError
+from reseal.errors import AuthorityExists
 from reseal.settings import PuppetSettings
 from reseal.x509 import csr, keys
 from reseal.x509.certificate import fingerprint, to_pem
@@ -63,7 +63,7 @@ def set_up(settings: PuppetSettings, order: Order, clock: Clock) -> NewAuthority
     """Make a new CA in the cadir, and the host's own files if a server is asked for.
 
     Raises:
-        AuthorityError: There are files of a CA, or of a certificate, already.
+        AuthorityExists: There are files of a CA, or of a certificate, already.
         UnsuitableKey: The kind of key is unknown.
     """
     refuse_existing(settings, server=order.server)
@@ -105,7 +105,7 @@ def refuse_existing(settings: PuppetSettings, *, server: bool) -> None:
     """Make sure that no file would be overwritten; a host's key pair may be there.
 
     Raises:
-        AuthorityError: Files exist; each is named.
+        AuthorityExists: Files exist; each is named.
     """
     names = ("ca_crt.pem", "ca_crl.pem", "ca_key.pem", "ca_pub.pem", "root_key.pem")
     more = ("inventory.txt", "serial", "infra_crl.pem", "infra_inventory.txt")
@@ -115,8 +115,9 @@ def refuse_existing(settings: PuppetSettings, *, server: bool) -> None:
         paths.append(settings.cadir / "signed" / f"{settings.certname}.pem")
     found = [f"Existing file at '{path}'" for path in paths if path.exists()]
     if found:
-        raise AuthorityError(
-            "; ".join(found),
+        raise AuthorityExists(
+            str(settings.cadir),
+            found,
             hint="to replace your CA, move the existing files away first; every "
             "certificate issued by this CA will become invalid",
         )

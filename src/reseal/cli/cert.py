@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from reseal.cli.certdesk import Call, run
-from reseal.cli.certverbs import CertOptions
+from reseal.cli.desk import CertOptions
 from reseal.cli.exits import FAILED
 from reseal.cli.hands import Allowances
 from reseal.cli.output import Screen

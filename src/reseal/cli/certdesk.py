@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from reseal.ca import authority
 from reseal.ca.create import Order, set_up
-from reseal.cli.certverbs import CertOptions, Desk, perform
+from reseal.cli.certverbs import perform
+from reseal.cli.desk import CertOptions, Desk
 from reseal.cli.direct import DirectHand
 from reseal.cli.exits import CA_UNUSABLE, CERT_FAILED, DONE, FAILED
 from reseal.cli.hands import Hand
 from reseal.cli.output import Screen, print_json
 from reseal.cli.ownfiles import OwnFiles
-from reseal.cli.remote_ca import is_running, served_hand
 from reseal.cli.standing import Standing
 from reseal.cli.where import settings_for
 from reseal.clock import SystemClock
@@ -108,6 +108,9 @@ def complain(screen: Screen, error: ResealError) -> None:
 
 def _hand(call: Call, settings: PuppetSettings, store: Store) -> Hand | None:
     """Return the hand for a running CA, or None."""
+    # An HTTP client takes long to load, and verbs that only look need none.
+    from reseal.cli.remote_ca import is_running, served_hand
+
     if not is_running(settings):
         return None
     ttl = settings.ca_ttl if "ca_ttl" in call.given else None
@@ -121,6 +124,8 @@ def _make(screen: Screen, settings: PuppetSettings) -> None:
         AuthorityError: The cadir has certificates although it has no CA, or the
             server that would use it is running.
     """
+    from reseal.cli.remote_ca import is_running  # as in _hand
+
     left = [*(settings.cadir / "signed").glob("*.pem")]
     if left:
         hint = "restore the CA's files from a backup, or move the directory away"

@@ -12,102 +12,18 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-
-from cryptography import x509
 
 from reseal.ca.revoke import serials_of
 from reseal.certname import Certname
-from reseal.cli.hands import Allowances, Hand
-from reseal.cli.listing import (
-    Entry,
-    Format,
-    document,
-    entry_of_certificate,
-    entry_of_request,
-    render,
-)
-from reseal.cli.output import Screen
-from reseal.cli.ownfiles import OwnFiles
-from reseal.cli.standing import Standing
-from reseal.errors import InvalidCertname, NotFound, ParseError, ResealError
-from reseal.settings import PuppetSettings
-from reseal.store.protocol import Store
+from reseal.cli.desk import CertError, Desk
+from reseal.cli.hands import Allowances
+from reseal.cli.listing import Entry, document, entry_of_certificate, render
+from reseal.errors import InvalidCertname, NotFound
 from reseal.x509.certificate import DIGESTS, to_der
-from reseal.x509.csr import parse_request
 from reseal.x509.text import render_text
 from reseal.x509.textparts import RUBY
 
 _YES = ("y", "Y", "yes", "Yes", "YES")
-_REMOVING = "Removing file Puppet::SSL::{kind} {name} at '{path}'"
-
-
-class CertError(ResealError):
-    """What `puppet cert` says when it fails, in its words."""
-
-
-@dataclass(frozen=True, slots=True)
-class CertOptions:
-    """What the command line wants; names as `puppet cert` has them."""
-
-    all: bool = False
-    signed: bool = False
-    style: Format = "default"
-    digest: str = "SHA256"
-    allow: Allowances = field(default_factory=Allowances)
-    ask: bool = False
-    assume_yes: bool = False
-    alt_names: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where an operator stands: a CA, a way to change it, and wishes.
-
-    Attributes:
-        done: What was done so far, for `--json`.
-    """
-
-    settings: PuppetSettings
-    store: Store
-    standing: Standing
-    hand: Hand
-    own: OwnFiles
-    screen: Screen
-    options: CertOptions
-    done: dict[str, list[object]] = field(default_factory=dict)
-
-    def note(self, deed: str, what: object) -> None:
-        """Keep for `--json` that something was done."""
-        self.done.setdefault(deed, []).append(what)
-
-    def entry(self, name: str) -> Entry:
-        """Return what a list shows of a name; a request comes before a certificate.
-
-        Raises:
-            NotFound: There is neither.
-        """
-        certname = Certname(name)
-        try:
-            pem = self.store.request(certname)
-        except NotFound:
-            found = self.certificate(name)
-            return entry_of_certificate(name, found, self.standing.problem(found))
-        try:
-            return entry_of_request(name, parse_request(pem))
-        except ParseError as error:
-            raise CertError(f"{name}: {error}", hint=error.hint) from None
-
-    def certificate(self, name: str) -> x509.Certificate:
-        """Return the certificate of a name, the CA's own for `ca`."""
-        if name == "ca":
-            return self.standing.ca
-        return self.store.get(Certname(name))
-
-    def removed(self, kind: str, name: str, path: object) -> None:
-        """Say that a file is gone."""
-        self.screen.notice(_REMOVING.format(kind=kind, name=name, path=path))
-        self.note("removed", {"name": name, "kind": kind, "path": str(path)})
 
 
 def cert_list(desk: Desk, names: Sequence[str]) -> None:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reseal.ca.authority import Authority, load
-from reseal.ca.issue import issue
-from reseal.ca.policy import Approved, judge
+from reseal.ca.policy import judge
 from reseal.ca.profile import Profile
-from reseal.ca.revoke import revoke
 from reseal.ca.rules import Rules
+from reseal.ca.sign import revoke_serials, sign
 from reseal.certname import Certname
 from reseal.cli.hands import Allowances
 from reseal.clock import Clock
@@ -43,26 +42,20 @@ class DirectHand:
         self.store.save_request(certname, pem)
 
     def check(self, certname: Certname, allow: Allowances) -> None:
-        self._judged(certname, allow)
+        request = parse_request(self.store.request(certname))
+        judge(request, certname, self._rules(allow))
 
     def sign(self, certname: Certname, allow: Allowances) -> None:
-        issue(
-            self._judged(certname, allow),
-            issuer=self.authority.issuer,
+        sign(
+            self.authority,
+            certname,
+            rules=self._rules(allow),
             profile=Profile(self.settings.ca_ttl, self.authority.layout.dialect),
-            store=self.store,
             clock=self.clock,
         )
-        self.store.remove_request(certname)
 
     def revoke(self, serials: Sequence[int]) -> None:
-        revoke(
-            serials,
-            issuer=self.authority.issuer,
-            store=self.store,
-            clock=self.clock,
-            dialect=self.authority.layout.dialect,
-        )
+        revoke_serials(self.authority, tuple(serials), self.clock)
 
     def remove(self, certname: Certname) -> None:
         with contextlib.suppress(NotFound):
@@ -73,11 +66,10 @@ class DirectHand:
     def reinventory(self) -> None:
         self.store.rebuild_inventory()
 
-    def _judged(self, certname: Certname, allow: Allowances) -> Approved:
-        rules = Rules(
+    def _rules(self, allow: Allowances) -> Rules:
+        return Rules(
             ruby=self.authority.layout.ruby,
             allow_subject_alt_names=allow.alt_names,
             allow_authorization_extensions=allow.authorization,
             own_certname=self.settings.certname,
         )
-        return judge(parse_request(self.store.request(certname)), certname, rules)

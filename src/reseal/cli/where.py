@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reseal.errors import UsageError
-from reseal.settings import PuppetSettings, flavour_for, load_settings
+from reseal.settings import Flavour, PuppetSettings, flavour_for, load_settings
 
 
 def settings_for(given: Mapping[str, str | None]) -> PuppetSettings:
@@ -28,9 +28,30 @@ def settings_for(given: Mapping[str, str | None]) -> PuppetSettings:
     overrides = {name: value for name, value in given.items() if value is not None}
     if (config := overrides.pop("config", None)) is not None:
         overrides["confdir"] = _confdir_of(Path(config))
-    home = None if os.geteuid() == 0 else Path.home()
     name = socket.getfqdn().lower()
-    return load_settings(flavour_for(home), certname=name, overrides=overrides)
+    return load_settings(_flavour(), certname=name, overrides=overrides)
+
+
+def new_cadir(config: str | None) -> Path:
+    """Return where Puppet Server 7 and later keep a CA.
+
+    Args:
+        config: The path of a puppet.conf elsewhere than usual; the cadir is then
+            beside it.
+
+    Raises:
+        UsageError: Puppet of this user has no such place.
+    """
+    found = _flavour().cadir
+    if config is not None:
+        return Path(_confdir_of(Path(config))) / "puppetserver" / "ca"
+    if found is None:
+        raise UsageError("no place to migrate to is known", hint="say it with --to")
+    return found
+
+
+def _flavour() -> Flavour:
+    return flavour_for(None if os.geteuid() == 0 else Path.home())
 
 
 def _confdir_of(config: Path) -> str:
