@@ -172,6 +172,8 @@ def _signed(world: World) -> Iterator[Fault]:
 
 
 def _inventory(world: World) -> Iterator[Fault]:
+    if world.inventory is None:
+        return
     known = {row.serial for row in world.rows}
     for name, certificate in world.signed.items():
         serial = certificate.serial_number
@@ -210,7 +212,7 @@ def _next_serial(world: World) -> Iterator[Fault]:
 
 
 def _revoked(world: World) -> Iterator[Fault]:
-    if world.own_crl is None:
+    if world.own_crl is None or world.inventory is None:
         return
     known = {row.serial for row in world.rows}
     known |= {c.serial_number for c in world.signed.values()}

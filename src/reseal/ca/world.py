@@ -97,9 +97,14 @@ class World:
         return None if self.ca is None else bundle.own_crl(self.ca, self.crls)
 
     @cached_property
+    def inventory(self) -> tuple[InventoryRow, ...] | None:
+        """The inventory; None when a line of it cannot be read."""
+        return self._try(lambda: tuple(self.store.inventory()), None)
+
+    @property
     def rows(self) -> tuple[InventoryRow, ...]:
         """The inventory; empty when a line of it cannot be read."""
-        return self._try(lambda: tuple(self.store.inventory()), ())
+        return self.inventory or ()
 
     @cached_property
     def signed(self) -> dict[Certname, x509.Certificate]:
