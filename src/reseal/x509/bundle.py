@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -162,27 +163,35 @@ def _path(
 
 
 def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
-    name = certs.common_name(certificate)
+    reason = None
     if at < certificate.not_valid_before_utc:
-        raise ChainInvalid(name, "certificate is not yet valid")
+        reason = "certificate is not yet valid"
     if at > certificate.not_valid_after_utc:
-        raise ChainInvalid(name, "certificate has expired")
+        reason = "certificate has expired"
+    if reason is not None:
+        raise ChainInvalid(certs.common_name(certificate), reason)
 
 
 def _check_ca(ca: x509.Certificate, below: int) -> None:
     """Check that `ca` may sign certificates with `below` CAs between it and them."""
-    extensions, name = certexts.extensions_of(ca), certs.common_name(ca)
+    is_ca, length = _rights(ca)
+    if not is_ca:
+        raise ChainInvalid(certs.common_name(ca), "invalid CA certificate")
+    if length is not None and below > length:
+        raise ChainInvalid(certs.common_name(ca), "path length constraint exceeded")
+
+
+@lru_cache(maxsize=64)
+def _rights(ca: x509.Certificate) -> tuple[bool, int | None]:
+    """Return whether a certificate may sign others, and how long a path it allows."""
+    extensions = certexts.extensions_of(ca)
     constraints = certexts.find(extensions, oids.BASIC_CONSTRAINTS)
-    is_ca, length = (False, None)
-    if constraints is not None:
-        is_ca, length = certexts.read_basic_constraints(constraints)
     usage = certexts.find(extensions, oids.KEY_USAGE)
     if usage is not None and "key_cert_sign" not in certexts.read_key_usage(usage):
-        is_ca = False
-    if not is_ca:
-        raise ChainInvalid(name, "invalid CA certificate")
-    if length is not None and below > length:
-        raise ChainInvalid(name, "path length constraint exceeded")
+        return False, None
+    if constraints is None:
+        return False, None
+    return certexts.read_basic_constraints(constraints)
 
 
 def _check_revocation(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -24,6 +25,9 @@ from reseal.x509.keys import PublicKey, Signer
 
 DIGESTS = ("MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
 """Names of the digests that fingerprints can be taken with."""
+
+_KEPT = 256
+"""How many certificates' fields and verdicts are kept, so that a CA's are read once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +195,17 @@ def is_self_issued(certificate: x509.Certificate) -> bool:
 
 def is_signed_by(certificate: x509.Certificate, key: PublicKey) -> bool:
     """Say whether the signature on a certificate was made with `key`."""
-    parts = der.parse(to_der(certificate)).children()
-    scheme = signatures.scheme_of(parts[1].raw)
-    data = certificate.tbs_certificate_bytes
-    return signatures.verify(key, scheme, certificate.signature, data)
+    return _is_signed(to_der(certificate), keys.public_info(key))
 
 
+@lru_cache(maxsize=_KEPT)
+def _is_signed(certificate: bytes, key: bytes) -> bool:
+    tbs, algorithm, signature = der.parse(certificate).children()
+    scheme, bits = signatures.scheme_of(algorithm.raw), der.read_bit_string(signature)
+    return signatures.verify(keys.load_public_der(key), scheme, bits, tbs.raw)
+
+
+@lru_cache(maxsize=_KEPT)
 def _fields(tbs: bytes) -> tuple[der.Element, ...]:
     """Return version to extensions; a version that is left out is put in."""
     fields = der.parse(tbs).children()

@@ -25,8 +25,7 @@ from reseal.x509.keys import PublicKey, Signer
 
 KEY_COMPROMISE = 1
 LABEL = "X509 CRL"
-_FEW = 16
-"""Up to so many serial numbers are searched for; more are worth an index."""
+_FEW = 16  # Up to so many numbers are searched for; more are worth an index.
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class RevocationList:
-    """A revocation list as it was signed.
+    """A list as it was signed.
 
     Attributes:
         der: The whole list.
@@ -122,9 +121,16 @@ class RevocationList:
         return len(self._positions)
 
     def is_signed_by(self, key: PublicKey) -> bool:
-        """Say whether the signature was made with `key`."""
-        scheme = signatures.scheme_of(self.algorithm)
-        return signatures.verify(key, scheme, self.signature, self.tbs)
+        """Say whether the signature was made with `key`; checked once for each key."""
+        info, scheme = keys.public_info(key), signatures.scheme_of(self.algorithm)
+        if info not in self._proofs:
+            found = signatures.verify(key, scheme, self.signature, self.tbs)
+            self._proofs[info] = found
+        return self._proofs[info]
+
+    @cached_property
+    def _proofs(self) -> dict[bytes, bool]:
+        return {}
 
     @cached_property
     def _positions(self) -> dict[int, int]:

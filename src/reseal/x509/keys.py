@@ -11,7 +11,7 @@ Sources: RFC 5280 sections 4.1.2.7 and 4.2.1.2 (key identifier, method 1); Puppe
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -134,6 +134,7 @@ def load_public(pem: bytes) -> PublicKey:
         raise ParseError("public key: not a key in PEM") from None
 
 
+@lru_cache(maxsize=256)
 def load_public_der(spki: bytes) -> PublicKey:
     """Return the key of a SubjectPublicKeyInfo.
 

@@ -10,6 +10,7 @@ Sources: RFC 5280 sections 4.1.2.4 and 7.1 (comparison); RFC 4514 (text form).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from reseal.errors import ParseError
 from reseal.x509 import der, oids
@@ -95,6 +96,7 @@ def same(one: bytes, other: bytes) -> bool:
     return one == other or _normal(one) == _normal(other)
 
 
+@lru_cache(maxsize=256)
 def _normal(name: bytes) -> list[list[tuple[str, str]]]:
     return [
         sorted((a.oid, " ".join(a.value.split()).casefold()) for a in relative)
