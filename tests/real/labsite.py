@@ -193,6 +193,12 @@ class Site:
         """Return what a shell script prints on a host, without outer space."""
         return self.on(host, script).stdout.strip()
 
+    def site_file(self, directory: Path) -> Path:
+        """Write the site file that describes this site and return its path."""
+        path = directory / "site.toml"
+        path.write_text(self.lab("site-file").stdout)
+        return path
+
     def check(self) -> None:
         """Hold that every host completes an agent run and its daemon is active."""
         done = _run(self.name, ["check"], "", False, PATIENCE)
