@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
+from x509_world import calmly
 
 from reseal.errors import ParseError
 from reseal.x509 import certexts, der, names, oids
@@ -86,6 +87,7 @@ def test_authority_key_identifiers_may_have_any_of_their_parts() -> None:
     assert full.value == theirs.public_bytes()
 
 
+@calmly
 @given(st.lists(alt_names))
 def test_alt_names_read_back_in_order(wanted: list[str]) -> None:
     ours = certexts.subject_alt_name(wanted)
@@ -125,6 +127,7 @@ def test_comments_are_ia5_or_as_ruby_wrote_them() -> None:
     assert certexts.comment("abc", utf8=True).value == b"\x0c\x03abc"
 
 
+@calmly
 @given(st.text(), st.booleans())
 def test_extensions_read_back(value: str, critical: bool) -> None:
     extension = certexts.text_extension(f"{oids.PRIVATE}.7", value, critical)

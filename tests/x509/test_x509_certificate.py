@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from x509_world import DAY, NOW, make_ca, make_leaf, make_root, openssl, seal, signer
+from x509_world import (
+    DAY,
+    NOW,
+    calmly,
+    make_ca,
+    make_leaf,
+    make_root,
+    openssl,
+    seal,
+    signer,
+)
 
 from reseal.errors import IssuanceError, ParseError
 from reseal.x509 import certexts, der, keys, names
@@ -109,6 +119,7 @@ def test_an_unknown_digest_is_refused() -> None:
         certs.fingerprint(b"", "nonsense")
 
 
+@calmly
 @given(
     st.integers(1, 2**159 - 1),
     st.datetimes(datetime(1950, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC)),

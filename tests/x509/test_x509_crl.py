@@ -8,7 +8,17 @@ import pytest
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
-from x509_world import CADIRS, DAY, NOW, YEAR, make_ca, make_crl, make_root, openssl
+from x509_world import (
+    CADIRS,
+    DAY,
+    NOW,
+    YEAR,
+    calmly,
+    make_ca,
+    make_crl,
+    make_root,
+    openssl,
+)
 from x509_world import signer as key_of
 
 from reseal.errors import ParseError
@@ -44,6 +54,7 @@ def extend(old: RevocationList, *entries: Entry) -> RevocationList:
 SMALL = build(Entry(7, NOW), Entry(200, NOW))
 
 
+@calmly
 @given(st.lists(serials, max_size=8), st.lists(serials, max_size=30), serials)
 def test_lists_are_what_cryptography_reads(
     first: list[int], second: list[int], absent: int
@@ -174,6 +185,7 @@ def test_what_is_no_list_is_refused(data: bytes) -> None:
         crl.parse(data)
 
 
+@calmly
 @given(st.data())
 def test_damaged_lists_are_read_or_refused(data: st.DataObject) -> None:
     whole = bytearray(SMALL.der)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA1, SHA512, HashAlgorithm
 from hypothesis import given
 from hypothesis import strategies as st
-from x509_world import CADIRS, DATA, openssl, signer
+from x509_world import CADIRS, DATA, calmly, openssl, signer
 
 from reseal.errors import InvalidRequest, ParseError
 from reseal.x509 import certexts, csr, der, keys, names, oids, pem
@@ -75,6 +76,7 @@ def test_openssl_verifies_what_we_build(kind: str) -> None:
     openssl("asn1parse", stdin=built.pem)
 
 
+@calmly
 @given(printable, st.lists(printable, max_size=3), printable)
 def test_requests_read_back(name: str, values: list[str], password: str) -> None:
     arc = f"{oids.PRIVATE}."
@@ -105,6 +107,28 @@ def test_requests_of_real_agents_are_read(cadir: str) -> None:
     assert (renew.text if renew else None) == (
         "true" if cadir == "puppetserver-8" else None
     )
+
+
+@pytest.mark.parametrize(
+    "path", sorted((DATA / "requests").glob("*.pem")), ids=lambda path: path.stem
+)
+def test_recorded_requests_are_read(path: Path) -> None:
+    found = parse_request(path.read_bytes())
+    assert found.signature_valid
+    assert found.digest == "SHA256"
+    assert found.version == (2 if path.stem == "generate-7" else 0)
+    if "attributes" in path.stem:
+        values = {
+            each.name: certexts.read_text(each.value) for each in found.extensions
+        }
+        assert values["pp_role"] == "web"
+        assert values["pp_datacenter"] == "Zürich"
+        challenge = found.attribute(oids.CHALLENGE)
+        assert challenge is not None
+        assert challenge.text == "s3cret"
+    if "alt-names" in path.stem:
+        names = ("DNS:alt.example.com", "DNS:www.example.com", "IP:192.0.2.7")
+        assert found.alt_names == names
 
 
 def test_version_2_of_puppetserver_ca_generate_is_read() -> None:
@@ -233,6 +257,7 @@ def test_what_is_no_request_is_refused(data: bytes, fault: str) -> None:
         parse_request(data)
 
 
+@calmly
 @given(st.data())
 def test_damaged_requests_are_read_or_refused(data: st.DataObject) -> None:
     """Whatever one changed byte does, nothing but ParseError comes out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from x509_world import calmly
 
 from reseal.errors import SettingsError
 from reseal.x509 import certexts, oids
@@ -74,11 +75,13 @@ def test_empty_files_ask_for_nothing(text: str) -> None:
     assert read_csr_attributes(text, "x") == CsrAttributes()
 
 
+@calmly
 @given(plain.filter(lambda text: text.lower() not in WORDS))
 def test_plain_text_is_itself(text: str) -> None:
     assert values(one(text)) == {"pp_role": text}
 
 
+@calmly
 @given(quotable.filter(lambda text: text.splitlines() in ([], [text])))
 def test_quoted_text_is_itself(text: str) -> None:
     single = "'" + text.replace("'", "''") + "'"
@@ -139,6 +142,7 @@ def test_a_site_may_have_names_of_its_own() -> None:
     assert found.extensions == (certexts.text_extension(f"{oids.PRIVATE}.5", "a"),)
 
 
+@calmly
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

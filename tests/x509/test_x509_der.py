@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from x509_world import calmly
 
 from reseal.errors import ParseError
 from reseal.x509 import der
@@ -18,6 +19,7 @@ moments = st.datetimes(
 )
 
 
+@calmly
 @given(st.integers())
 @example(0)
 @example(127)
@@ -39,12 +41,14 @@ def test_integers_are_as_short_as_they_can_be(value: int, encoded: str) -> None:
     assert der.integer(value).hex() == encoded
 
 
+@calmly
 @given(st.integers(0, 1), st.integers(0, 39), arcs)
 def test_object_identifiers_read_back(first: int, second: int, rest: list[int]) -> None:
     dotted = ".".join(map(str, (first, second, *rest)))
     assert der.read_oid(der.parse(der.oid(dotted))) == dotted
 
 
+@calmly
 @given(st.integers(0, 2**40), arcs)
 def test_object_identifiers_of_the_joint_arc_read_back(
     second: int, rest: list[int]
@@ -59,6 +63,7 @@ def test_what_is_no_object_identifier_is_refused(dotted: str) -> None:
         der.oid(dotted)
 
 
+@calmly
 @given(moments)
 def test_times_read_back_in_whole_seconds(moment: datetime) -> None:
     encoded = der.parse(der.time(moment))
@@ -74,6 +79,7 @@ def test_two_digits_of_a_year_mean_1950_to_2049(digits: str, year: int) -> None:
     assert der.read_time(element) == datetime(year, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+@calmly
 @given(st.integers(0, 70_000))
 @example(127)
 @example(128)
@@ -86,6 +92,7 @@ def test_lengths_read_back(size: int) -> None:
     assert der.parse(encoded) == der.Element(der.OCTET_STRING, content, encoded)
 
 
+@calmly
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
@@ -95,6 +102,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     assert b"".join(element.raw for element in found) == data
 
 
+@calmly
 @given(st.binary(max_size=12), st.sampled_from([1, 2, 3, 6, 10, 12, 19, 23, 24, 30]))
 def test_any_content_is_read_or_refused(content: bytes, tag: int) -> None:
     element = der.Element(tag, content, b"")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from x509_world import calmly
 
 from reseal.errors import ParseError
 from reseal.x509 import pem
 from reseal.x509.pem import Block
 
 
+@calmly
 @given(st.binary(min_size=1, max_size=300))
 def test_blocks_read_back(data: bytes) -> None:
     text = pem.encode("X509 CRL", data)
@@ -19,12 +21,14 @@ def test_blocks_read_back(data: bytes) -> None:
     assert text.endswith(b"-----END X509 CRL-----\n")
 
 
+@calmly
 @given(st.lists(st.tuples(st.sampled_from(["A", "B C"]), st.binary(min_size=1))))
 def test_bundles_keep_their_order(blocks: list[tuple[str, bytes]]) -> None:
     text = b"some text\n".join(pem.encode(label, data) for label, data in blocks)
     assert pem.decode(text) == tuple(Block(*each) for each in blocks)
 
 
+@calmly
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     assert pem.decode(data) == ()

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from cryptography import x509
+from hypothesis import settings
 
 from reseal.x509 import certexts, crl, keys, names, oids
 from reseal.x509 import certificate as certs
@@ -21,6 +22,9 @@ CADIRS = DATA / "cadir"
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 YEAR = 365 * DAY
+
+calmly = settings(deadline=None)
+"""For tests with examples: a machine under load is no failure."""
 
 
 @cache
