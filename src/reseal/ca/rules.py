@@ -1,7 +1,6 @@
 """The rules requests are judged by, as tables with Puppet's own words.
 
-There is a table for Puppet Server and one for the CA of Puppet 3 to 5: each row is
-a name, the text of the refusal and the function that finds what breaks the rule.
+One table is Puppet Server's, the other that of Puppet 3 to 5.
 
 Sources: Puppet Server, `certificate_authority.clj` (`validate-subject!`,
 `validate-extensions!`); Puppet 5.5, `certificate_authority.rb`
@@ -43,13 +42,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A request under judgement.
-
-    Attributes:
-        request: As it was read.
-        name: The certname it is to be signed for.
-        rules: What the site allows.
-    """
+    """A request, the certname it is to be signed for, and what the site allows."""
 
     request: Request
     name: str
@@ -76,22 +69,20 @@ _OPENSSL_NAMES = {
     oids.NETSCAPE_COMMENT: "nsComment",
 }
 
-Find = Callable[[Case], dict[str, str] | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One rule.
 
     Attributes:
-        name: In kebab case, for tests and audit.
+        name: In kebab case.
         text: The dialect's own words; fields in braces come from `find`.
         find: Returns the fields when the rule is broken, else None.
     """
 
     name: str
     text: str
-    find: Find
+    find: Callable[[Case], dict[str, str] | None]
 
     def fault(self, case: Case) -> str | None:
         """Return the text if the rule is broken."""
@@ -145,9 +136,7 @@ def _wildcard_anywhere(case: Case) -> dict[str, str] | None:
 def _alt_names(case: Case) -> dict[str, str] | None:
     """Refuse further names; a request may always have its own alone."""
     own = f"DNS:{case.name}"
-    by_kind = [
-        n for kind in ("IP:", "DNS:") for n in case.alt_names if n[:3] == kind[:3]
-    ]
+    by_kind = [n for kind in ("IP:", "DNS") for n in case.alt_names if n[:3] == kind]
     if case.rules.allow_subject_alt_names or by_kind in ([], [own]):
         return None
     return {"names": ", ".join(name for name in by_kind if name != own)}
@@ -171,8 +160,8 @@ def _alt_wildcard(case: Case) -> dict[str, str] | None:
 
 
 def _listed(case: Case) -> dict[str, str]:
-    shown = (name.replace("IP:", "IP Address:", 1) for name in case.alt_names)
-    return {"names": ", ".join(shown)}
+    shown = ", ".join(case.alt_names)
+    return {"names": re.sub(r"\bIP:", "IP Address:", shown)}
 
 
 def _authorization(case: Case) -> dict[str, str] | None:

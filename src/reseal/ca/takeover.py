@@ -72,7 +72,6 @@ def take_over(
     Raises:
         AuthorityError: Files exist already, or the parts do not belong together.
         UnsuitableKey: A peer cannot take the CA's key.
-        ParseError: A part cannot be read.
     """
     refuse_existing(settings, server=True)
     key = keys.load_private(material.key_pem, material.passphrase)
