@@ -26,7 +26,9 @@ test-real: debian $(VENV)/ready ## everything against real Puppet; Debian, as ro
 check: $(VENV)/ready ## style, types and shell scripts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy src tests/test_rooms.py bench
+	for room in $$(dirname $$(git ls-files 'tests/*/*.py') | sort -u); do \
+		$(BIN)/mypy $$room || exit 1; done
 	@if command -v shellcheck >/dev/null; then \
 		echo shellcheck; shellcheck -x $$(git ls-files .ci lab/lab scripts '*.sh' | \
 			grep -v '\.py$$'); \

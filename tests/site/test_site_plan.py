@@ -95,10 +95,8 @@ def test_no_name_and_no_serial_number_of_the_old_ca_comes_again() -> None:
         ),
         (
             "a fault of the survey",
-            node(
-                "web01.lab.test", faults=(Fault("fault", "web01: no room", "free it"),)
-            ),
-            "web01: no room",
+            node("web01.lab.test", faults=(Fault("fault", "no room", "free it"),)),
+            "web01.lab.test: no room",
         ),
     ],
 )
@@ -121,7 +119,7 @@ def test_every_obstacle_is_told_at_once() -> None:
 
 def test_puppet_enterprise_is_refused_even_if_left_out() -> None:
     pages = "/pe/latest/trouble_regenerate_certs_split.html"
-    fault = Fault("stop", "pe: is Puppet Enterprise", f"see {pages}")
+    fault = Fault("stop", "is Puppet Enterprise", f"see {pages}")
     enterprise = node("pe.lab.test", flavour="pe", faults=(fault,))
     with pytest.raises(PuppetEnterprise, match=r"pe\.lab\.test") as caught:
         planned((*site(), enterprise), without=("pe.lab.test",))

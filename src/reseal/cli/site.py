@@ -28,6 +28,7 @@ from reseal.site.fleet import Fleet
 from reseal.site.journal import read_journal
 from reseal.site.plan import Choices, Plan, make_plan
 from reseal.site.roster import Roster, load_roster
+from reseal.site.run import Outcome
 from reseal.site.rundir import (
     JOURNAL,
     PAGE,
@@ -38,6 +39,7 @@ from reseal.site.rundir import (
     runs_directory,
 )
 from reseal.site.survey import survey as survey_site
+from reseal.site.verify import Check
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -208,7 +210,7 @@ def rollback(
         text = f"Give every node back its old certificates (run {directory.path.name})?"
         typer.confirm(text, abort=True, err=True)
 
-    async def work(shown: Lines) -> campaign.Outcome:
+    async def work(shown: Lines) -> Outcome:
         async with Fleet(directory.roster()) as fleet:
             return await campaign.rollback(directory, fleet, _hands(shown, Limits()))
 
@@ -264,7 +266,7 @@ def verify(run: RunName = None, runs: Runs = None, as_json: Json = False) -> Non
     """
     directory = RunDirectory.find(runs or runs_directory(), run)
 
-    async def work() -> list[campaign.Check]:
+    async def work() -> list[Check]:
         async with Fleet(directory.roster()) as fleet:
             return await campaign.verify(directory, fleet, _hands(Lines(), Limits()))
 

@@ -24,9 +24,10 @@ def survey_text(facts: Sequence[NodeFacts]) -> str:
     lines = [table([heads, *(_row(node) for node in facts)])]
     for node in facts:
         lines.extend(_server(node))
-    faults = [(node, fault) for node in facts for fault in node.faults]
-    for _, fault in faults:
-        lines.append(f"\n{fault.severity}: {fault.message}\n    {fault.remedy}")
+    for node in facts:
+        for fault in node.faults:
+            lines.append(f"\n{node.name}: {fault.severity}: {fault.message}")
+            lines.append(f"    {fault.remedy}")
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ class Fault:
     Attributes:
         severity: `stop` forbids any change to the site, `fault` keeps this node
             out of a run, `warning` is told and no more.
-        message: The fault, the object first.
+        message: The fault; the node's name is put before it where it is told.
         remedy: What to do about it.
     """
 

@@ -18,7 +18,7 @@ def warnings_of(
     allowed = set(allow)
     found: list[str] = []
     for node in sorted(facts, key=lambda node: "ca" not in node.roles):
-        found.extend(fault.message for fault in node.faults)
+        found.extend(f"{node.name}: {fault.message}" for fault in node.faults)
         found.extend(_of_server(node, shape))
         if "ca" not in node.roles and node.name not in allowed:
             found.extend(_of_names(node))

@@ -135,12 +135,14 @@ def refuse_obstacles(facts: Sequence[NodeFacts], left_out: Iterable[str]) -> Non
     faults = [(n, f) for n in facts if n.name not in skipped for f in _obstacles(n)]
     if faults:
         hint = "; ".join(dict.fromkeys(f"{n.name}: {f.remedy}" for n, f in faults))
-        raise SiteError("; ".join(f.message for _, f in faults), hint=hint)
+        raise SiteError(
+            "; ".join(f"{n.name}: {f.message}" for n, f in faults), hint=hint
+        )
 
 
 def _obstacles(node: NodeFacts) -> list[Fault]:
     found = [fault for fault in node.faults if fault.severity != "warning"]
     if found or node.reachable:
         return found
-    message = f"{node.name}: cannot be reached"
-    return [Fault("fault", message, f"--without {node.name} leaves the node out")]
+    remedy = f"--without {node.name} leaves the node out"
+    return [Fault("fault", "cannot be reached", remedy)]
