@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -357,3 +358,28 @@ def test_a_node_behind_a_jump_host(untouched_site: Site, tmp_path: Path) -> None
         return await check(transport, "echo $SSH_CONNECTION")
 
     assert on_agent(site, roster, work).decode().split()[0] == server.address
+
+
+@on_sites(SMALL5)
+def test_the_ssh_agent_is_asked_for_keys(
+    untouched_site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = untouched_site
+    text = site.ssh_config.read_text()
+    (key,) = re.findall(r"IdentityFile (\S+)", text)
+    config, socket = tmp_path / "ssh_config", tmp_path / "agent"
+    config.write_text(re.sub(r"Identit\S+ \S+", "", text))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    roster = roster_of(site, tmp_path, config=config)
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket])
+    try:
+        while not socket.exists():
+            time.sleep(0.05)
+        with pytest.raises(AccessDenied):
+            on_agent(site, roster, nothing)
+        subprocess.run(["ssh-add", key], check=True)
+        assert on_agent(site, roster, nothing) == b""
+    finally:
+        agent.terminate()
+        agent.wait()

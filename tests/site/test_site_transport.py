@@ -64,6 +64,25 @@ def test_without_sudo_a_user_is_denied(node: LocalTransport, tmp_path: Path) -> 
         run(node.run("true"))
 
 
+@pytest.mark.parametrize(
+    ("program_text", "why"),
+    [
+        (
+            "echo Welcome; PATH=/usr/bin:/bin exec sh",
+            "prints text of its own: 'Welcome'",
+        ),
+        ("echo no login >&2; exit 1; :", "no POSIX shell answers: no login"),
+        ("exit 1; :", "no POSIX shell answers: it said nothing"),
+    ],
+)
+def test_a_shell_that_is_none_is_told(
+    node: LocalTransport, tmp_path: Path, program_text: str, why: str
+) -> None:
+    program(tmp_path / "bin", "sh", f'#!/bin/sh\n{program_text} "$@"\n')
+    with pytest.raises(AccessDenied, match=f"web01: .*{why}"):
+        run(node.run("true"))
+
+
 def test_a_file_is_replaced_with_owner_and_mode(
     node: LocalTransport, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ timer=no
 if command -v timeout >/dev/null 2>&1 && timeout 5 true 2>/dev/null; then
     timer=timeout
 fi
-printf '%s\n%s\n' "$timer" "$way"
+printf 'reseal %s\n%s\n' "$timer" "$way"
 """
 """Tells how to become root, and whether the node can end commands by itself."""
 
@@ -77,19 +77,37 @@ def timed_out(name: str, limit: float) -> TimedOut:
     return TimedOut(f"{name}: a command took over {limit:g} s", hint=hint)
 
 
-def shell_of(name: str, answer: str) -> Shell:
+def shell_of(name: str, probe: Result) -> Shell:
     """Read what `PROBE` printed.
 
     Raises:
-        AccessDenied: We are not root there and cannot become it.
+        AccessDenied: There is no shell for us, one that adds text of its own to what
+            commands print, or we are not root and cannot become it.
     """
-    timer, _, way = answer.strip().partition("\n")
+    answer = probe.stdout.decode(errors="replace")
+    noise, found, rest = answer.partition("reseal ")
+    if noise or not found:
+        raise _no_shell(name, probe, noise if found else "")
+    timer, _, way = rest.strip().partition("\n")
     if way in ("root", "sudo"):
         return Shell(sudo=way == "sudo", timer=timer == "timeout")
     why = way.removeprefix("no: ").strip().splitlines()
     raise AccessDenied(
         f"{name}: cannot become root: {why[-1] if why else 'no answer'}",
         hint="log in as root, or allow the user `sudo -n` without a password",
+    )
+
+
+def _no_shell(name: str, probe: Result, noise: str) -> AccessDenied:
+    if noise:
+        return AccessDenied(
+            f"{name}: the login shell prints text of its own: {noise.strip()[:60]!r}",
+            hint="let .bashrc and the like print in interactive shells only",
+        )
+    said = probe.stderr.decode(errors="replace").strip()[-200:]
+    return AccessDenied(
+        f"{name}: no POSIX shell answers: {said or 'it said nothing'}",
+        hint="the user needs a login shell, and the node `sh`",
     )
 
 
@@ -129,8 +147,7 @@ class ShellTransport(ABC):
         async with self._asking:
             if self._shell is None:
                 probe = await self._execute(["sh", "-c", PROBE], b"", self._limit)
-                answer = probe.stdout.decode(errors="replace")
-                self._shell = shell_of(self.name, answer)
+                self._shell = shell_of(self.name, probe)
             return self._shell
 
     @abstractmethod
