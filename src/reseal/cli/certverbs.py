@@ -129,8 +129,8 @@ def cert_fingerprint(desk: Desk, names: Sequence[str]) -> None:
 
 def cert_reinventory(desk: Desk, names: Sequence[str]) -> None:
     """Write the inventory anew from the certificates that are there."""
-    desk.screen.notice("Rebuilding inventory file")
     desk.hand.reinventory()
+    desk.screen.notice("Rebuilding inventory file")
     desk.note("rebuilt", "inventory.txt")
 
 
