@@ -42,6 +42,40 @@ def read(path: Path) -> bytes:
         raise _failed(path, error) from error
 
 
+def names_in(directory: Path, suffix: str) -> list[str]:
+    """Return the files of a directory that end in `suffix`, without it, sorted."""
+    try:
+        found = os.listdir(directory)  # noqa: PTH208 - names, and 100,000 of them
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _failed(directory, error) from error
+    return sorted(name.removesuffix(suffix) for name in found if name.endswith(suffix))
+
+
+def read_all(directory: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
+    """Yield name, without its suffix, and content of each file, sorted by name.
+
+    Fast with 100,000 files.  One that goes away meanwhile is passed over.
+
+    Raises:
+        StoreError: One cannot be read.
+    """
+    if not directory.is_dir():
+        return
+    with _opened(directory, os.O_RDONLY | os.O_DIRECTORY) as at:
+        for name in names_in(directory, suffix):
+            try:
+                handle = os.open(name + suffix, os.O_RDONLY | os.O_CLOEXEC, dir_fd=at)
+                with os.fdopen(handle, "rb") as file:
+                    content = file.read()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _failed(directory / (name + suffix), error) from error
+            yield name, content
+
+
 def replace(path: Path, data: bytes, *, mode: int, owner: Owner | None = None) -> None:
     """Put `data` in the place of `path`, made or replaced as a whole.
 

@@ -146,3 +146,26 @@ def test_a_lock_that_stays_taken_is_an_error_and_then_free_again(
         waiting.__enter__()
     with files.locked(tmp_path, timeout=0):
         assert mode(tmp_path / files.LOCK) == 0o640
+
+
+def test_all_files_of_a_directory_are_read_sorted_by_name(tmp_path: Path) -> None:
+    for name in ("b.pem", "a.pem", "note.txt", ".reseal-x"):
+        (tmp_path / name).write_text(name)
+    assert files.names_in(tmp_path, ".pem") == ["a", "b"]
+    assert list(files.read_all(tmp_path, ".pem")) == [("a", b"a.pem"), ("b", b"b.pem")]
+    assert files.names_in(tmp_path / "absent", ".pem") == []
+    assert list(files.read_all(tmp_path / "absent", ".pem")) == []
+
+
+def test_a_file_that_goes_away_is_passed_over_and_a_strange_one_told(
+    tmp_path: Path,
+) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text(name)
+    reading = files.read_all(tmp_path, "")
+    assert next(reading) == ("a", b"a")
+    (tmp_path / "b").unlink()
+    (tmp_path / "c").unlink()
+    (tmp_path / "c").mkdir()
+    with pytest.raises(StoreError, match="c: is a directory"):
+        next(reading)

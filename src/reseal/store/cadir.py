@@ -74,8 +74,9 @@ class CadirStore:
         files.replace(path, to_pem(draft), mode=PUBLIC)
 
     def intents(self) -> Iterator[x509.Certificate]:
-        for _, path in _pem_files(self.root / "intents"):
-            yield _certificate(path)
+        directory = self.root / "intents"
+        for name, pem in files.read_all(directory, ".pem"):
+            yield _certificate(pem, directory / f"{name}.pem")
 
     def drop_intent(self, serial: int) -> None:
         # One that a power cut brings back is settled again by check.
@@ -91,20 +92,22 @@ class CadirStore:
             self.drop_intent(certificate.serial_number)
 
     def get(self, certname: Certname) -> x509.Certificate:
+        path = self._signed(certname)
         try:
-            return _certificate(self._signed(certname))
+            return _certificate(files.read(path), path)
         except NotFound:
             raise NotFound(f"{certname}: has no certificate") from None
 
     def certnames(self) -> Iterator[Certname]:
-        for name, _ in _pem_files(self.root / "signed"):
+        for name in files.names_in(self.root / "signed", ".pem"):
             with contextlib.suppress(InvalidCertname):
                 yield Certname(name)
 
     def certificates(self) -> Iterator[tuple[Certname, x509.Certificate]]:
-        for name in self.certnames():
-            with contextlib.suppress(NotFound):  # cleaned while we were reading
-                yield name, self.get(name)
+        for name, pem in files.read_all(self.root / "signed", ".pem"):
+            with contextlib.suppress(InvalidCertname):
+                certname = Certname(name)
+                yield certname, _certificate(pem, f"{self.root}/signed/{name}.pem")
 
     def remove_certificate(self, certname: Certname) -> None:
         with self._locked():
@@ -123,9 +126,9 @@ class CadirStore:
             raise NotFound(f"{certname}: has no request") from None
 
     def requests(self) -> Iterator[tuple[Certname, bytes]]:
-        for name, path in _pem_files(self.root / "requests"):
-            with contextlib.suppress(InvalidCertname, NotFound):
-                yield Certname(name), files.read(path)
+        for name, pem in files.read_all(self.root / "requests", ".pem"):
+            with contextlib.suppress(InvalidCertname):
+                yield Certname(name), pem
 
     def remove_request(self, certname: Certname) -> None:
         if not self._request(certname).exists():
@@ -237,19 +240,8 @@ class CadirStore:
         return self.root / "intents" / f"{serial:04X}.pem"
 
 
-def _pem_files(directory: Path) -> list[tuple[str, Path]]:
+def _certificate(pem: bytes, where: Path | str) -> x509.Certificate:
     try:
-        names = sorted(entry.name for entry in os.scandir(directory))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(f"{directory}: cannot be read: {error.strerror}") from None
-    found = (name for name in names if name.endswith(".pem"))
-    return [(name[:-4], directory / name) for name in found]
-
-
-def _certificate(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(files.read(path))
+        return x509.load_pem_x509_certificate(pem)
     except ValueError:
-        raise StoreCorrupt(f"{path}: not a certificate") from None
+        raise StoreCorrupt(f"{where}: not a certificate") from None
