@@ -20,8 +20,8 @@ from reseal.errors import (
     Unreachable,
 )
 from reseal.site.fleet import Fleet
-from reseal.site.roster import Roster, load_roster
-from reseal.site.transport import Result
+from reseal.site.roster import Node, Roster, load_roster
+from reseal.site.transport import Result, Transport
 
 
 @pytest.fixture
@@ -290,6 +290,33 @@ def test_a_broken_ssh_configuration_names_its_line(node: SshNode) -> None:
 
     with pytest.raises(SettingsError, match="line 1"):
         asyncio.run(main())
+
+
+def test_a_broken_file_of_known_hosts_is_named(node: SshNode) -> None:
+    async def main() -> None:
+        node.port = 1
+        node.write_files()
+        (node.directory / "known_hosts").write_text("nonsense\n")
+        async with node.fleet() as fleet:
+            await run(fleet, "true")
+
+    with pytest.raises(SettingsError, match="known_hosts: invalid known hosts entry"):
+        asyncio.run(main())
+
+
+def test_an_error_on_one_node_ends_the_work_on_all(node: SshNode) -> None:
+    async def work(each: Node, transport: Transport) -> None:
+        raise Unreachable(f"{each.name}: gone")
+
+    async def main() -> None:
+        node.port = 1
+        node.write_files()
+        async with node.fleet() as fleet:
+            await fleet.each(fleet.roster.nodes, work)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(main())
+    assert [str(error) for error in caught.value.exceptions] == ["web01: gone"]
 
 
 def test_a_jump_host_is_connected_to_once_for_all_nodes(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ class _Group:
     """A group of the site file: what its nodes share, and which it names itself."""
 
     shared: dict[str, Any]
-    certnames: tuple[Certname, ...]
+    certnames: dict[Certname, None]
 
 
 def load_roster(path: Path) -> Roster:
@@ -196,7 +196,7 @@ def _group(table: Table) -> _Group:
             elif certname is not None:
                 certnames[certname] = None
     table.done(_GROUP)
-    return _Group(shared, tuple(certnames))
+    return _Group(shared, certnames)
 
 
 def _expand(pattern: str, table: Table) -> Iterator[str]:

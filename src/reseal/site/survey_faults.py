@@ -11,7 +11,7 @@ Enterprise); Puppet's settings `certname`, `autosign`, `agent_disabled_lockfile`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -55,23 +55,29 @@ def compare(nodes: Sequence[NodeFacts]) -> tuple[NodeFacts, ...]:
     holder = next((node for node in nodes if "ca" in node.roles), None)
     server = holder.server if holder else None
     roots = {cert.fingerprint for cert in server.ca} if server else set()
+    bearers: dict[str, list[str]] = {}
+    for node in nodes:
+        bearers.setdefault(node.certname, []).append(node.name)
     compared = []
     for node in nodes:
-        extra = list(_twins(node, nodes))
-        trusted = {cert.fingerprint for cert in node.trusted}
-        if roots and trusted and not trusted & roots:
-            remedy = "a regeneration gives it the new CA; until then its agent fails"
-            extra.append(Fault("warning", "trusts another CA than the site's", remedy))
-        faults = sorted([*node.faults, *extra], key=lambda f: _ORDER.index(f.severity))
-        compared.append(replace(node, faults=tuple(faults)))
+        met = [*node.faults, *_twins(node, bearers), *_stranger(node, roots)]
+        met.sort(key=lambda fault: _ORDER.index(fault.severity))
+        compared.append(replace(node, faults=tuple(met)))
     return tuple(compared)
 
 
-def _twins(node: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[Fault]:
-    others = [n.name for n in nodes if n.certname == node.certname and n is not node]
+def _twins(node: NodeFacts, bearers: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
+    others = [name for name in bearers[node.certname] if name != node.name]
     if others and node.reachable:
         message = f"certname {node.certname}: also of {', '.join(others)}"
         yield Fault("fault", message, "give each node a certname of its own")
+
+
+def _stranger(node: NodeFacts, roots: Set[str]) -> Iterator[Fault]:
+    trusted = {cert.fingerprint for cert in node.trusted}
+    if roots and trusted and not trusted & roots:
+        remedy = "a regeneration gives it the new CA; until then its agent fails"
+        yield Fault("warning", "trusts another CA than the site's", remedy)
 
 
 def _enterprise(node: NodeFacts, now: datetime) -> Iterator[Fault]:
