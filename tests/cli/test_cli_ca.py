@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Site
+from cahost import CaHost
 from cryptography import x509
 
 from reseal.cli.exits import FINDINGS, USAGE
@@ -13,69 +13,69 @@ from reseal.cli.exits import FINDINGS, USAGE
 WEB01, WEB02 = "web01.example.com", "web02.example.com"
 
 
-def test_show_is_read_by_people(site: Site) -> None:
-    code, stdout, _ = site.run("ca", "show")
+def test_show_is_read_by_people(host: CaHost) -> None:
+    code, stdout, _ = host.run("ca", "show")
     assert code == 0
     assert "one self-signed CA of Puppet 3 to 5" in stdout
     assert re.search(r"^next serial +0004$", stdout, re.MULTILINE)
     assert re.search(r"^revoked +1$", stdout, re.MULTILINE)
 
 
-def test_extend_gives_the_host_the_new_bundle(site: Site) -> None:
-    assert site.run("cert", "clean", WEB02)[0] == 0
-    trusted = site.ssl / "certs" / "ca.pem"
+def test_extend_gives_the_host_the_new_bundle(host: CaHost) -> None:
+    assert host.run("cert", "clean", WEB02)[0] == 0
+    trusted = host.ssl / "certs" / "ca.pem"
     old = x509.load_pem_x509_certificate(trusted.read_bytes())
-    code, stdout, _ = site.run("ca", "extend", "--ttl", "20y")
+    code, stdout, _ = host.run("ca", "extend", "--ttl", "20y")
     assert code == 0
-    assert f"Give every node the new bundle: {site.cadir}/ca_crt.pem" in stdout
+    assert f"Give every node the new bundle: {host.cadir}/ca_crt.pem" in stdout
     new = x509.load_pem_x509_certificate(trusted.read_bytes())
     assert new.not_valid_after_utc > old.not_valid_after_utc
-    assert site.run("cert", "verify", WEB01) == (0, "", "")
+    assert host.run("cert", "verify", WEB01) == (0, "", "")
 
 
-def test_extend_leaves_a_host_alone_that_trusts_another_ca(site: Site) -> None:
-    trusted = site.ssl / "certs" / "ca.pem"
+def test_extend_leaves_a_host_alone_that_trusts_another_ca(host: CaHost) -> None:
+    trusted = host.ssl / "certs" / "ca.pem"
     trusted.parent.mkdir()
     trusted.write_text("another\n")
-    assert site.run("ca", "extend")[0] == 0
+    assert host.run("ca", "extend")[0] == 0
     assert trusted.read_text() == "another\n"
 
 
-def test_prune_takes_a_revocation_back_only_if_told_so(site: Site) -> None:
-    code, _, stderr = site.run("ca", "prune", "--serial", "3")
+def test_prune_takes_a_revocation_back_only_if_told_so(host: CaHost) -> None:
+    code, _, stderr = host.run("ca", "prune", "--serial", "3")
     assert code == USAGE
     assert "say so with --remove-entries" in stderr
-    assert site.run("cert", "verify", WEB02)[0] == 24
-    code, stdout, _ = site.run("ca", "prune", "--remove-entries", "--serial", "3")
+    assert host.run("cert", "verify", WEB02)[0] == 24
+    code, stdout, _ = host.run("ca", "prune", "--remove-entries", "--serial", "3")
     assert code == 0
     assert "Removed 1 certs from Puppet's CRL.\n" in stdout
-    assert site.run("cert", "verify", WEB02)[0] == 0
+    assert host.run("cert", "verify", WEB02)[0] == 0
 
 
-def test_prune_by_name(site: Site) -> None:
+def test_prune_by_name(host: CaHost) -> None:
     words = ("ca", "prune", "--remove-entries", "--certname", WEB02)
-    assert "Removed 1 certs" in site.run(*words)[1]
+    assert "Removed 1 certs" in host.run(*words)[1]
 
 
-def test_check_names_what_is_wrong_and_repairs_what_is_provable(site: Site) -> None:
-    inventory = site.cadir / "inventory.txt"
+def test_check_names_what_is_wrong_and_repairs_what_is_provable(host: CaHost) -> None:
+    inventory = host.cadir / "inventory.txt"
     lines = inventory.read_text().splitlines(keepends=True)
     inventory.write_text("".join(line for line in lines if WEB01 not in line))
     before = inventory.read_text()
-    code, stdout, _ = site.run("ca", "check")
+    code, stdout, _ = host.run("ca", "check")
     assert code == FINDINGS
     assert WEB01 in stdout
     assert stdout.endswith("Settle what is repairable with: reseal ca check --repair\n")
     assert inventory.read_text() == before
-    code, stdout, _ = site.run("ca", "check", "--repair")
+    code, stdout, _ = host.run("ca", "check", "--repair")
     assert code == 0
     assert "repaired: " in stdout
     assert WEB01 in inventory.read_text()
 
 
-def test_check_tells_what_it_cannot_repair(site: Site) -> None:
-    (site.cadir / "signed" / f"{WEB01}.pem").write_text("nonsense")
-    code, stdout, _ = site.run("ca", "check", "--repair")
+def test_check_tells_what_it_cannot_repair(host: CaHost) -> None:
+    (host.cadir / "signed" / f"{WEB01}.pem").write_text("nonsense")
+    code, stdout, _ = host.run("ca", "check", "--repair")
     assert code == FINDINGS
     assert WEB01 in stdout
 
@@ -84,22 +84,22 @@ def test_check_tells_what_it_cannot_repair(site: Site) -> None:
     ("layout", "who"), [("chain", "Puppet Server"), ("puppet5", "puppet cert")]
 )
 def test_a_key_that_a_peer_cannot_take_is_refused(
-    site: Site, layout: str, who: str
+    host: CaHost, layout: str, who: str
 ) -> None:
-    new = site.root / "new"
+    new = host.root / "new"
     words = ("ca", "setup", f"--cadir={new}", "--key=ec:secp256r1")
-    code, _, stderr = site.run(*words, f"--layout={layout}")
+    code, _, stderr = host.run(*words, f"--layout={layout}")
     assert code == 1
     assert f"{who} cannot take it" in stderr
     assert not new.exists()
-    assert site.run(*words, "--layout=single", "--reseal-only")[0] == 0
+    assert host.run(*words, "--layout=single", "--reseal-only")[0] == 0
 
 
-def test_a_missing_ca_is_said_with_the_way_out(site: Site) -> None:
-    code, _, stderr = site.run("ca", "extend", f"--cadir={site.root}/none")
+def test_a_missing_ca_is_said_with_the_way_out(host: CaHost) -> None:
+    code, _, stderr = host.run("ca", "extend", f"--cadir={host.root}/none")
     assert code == 1
     assert stderr == (
-        f"reseal: error: {site.root}/none: has no CA\n"
+        f"reseal: error: {host.root}/none: has no CA\n"
         "reseal: hint: make one with: reseal ca setup\n"
     )
 
@@ -112,10 +112,10 @@ def test_a_missing_ca_is_said_with_the_way_out(site: Site) -> None:
     ],
 )
 def test_bad_values_change_nothing(
-    site: Site, words: tuple[str, ...], fault: str
+    host: CaHost, words: tuple[str, ...], fault: str
 ) -> None:
-    before = (site.cadir / "ca_crl.pem").read_bytes()
-    code, stdout, stderr = site.run(*words)
+    before = (host.cadir / "ca_crl.pem").read_bytes()
+    code, stdout, stderr = host.run(*words)
     assert (code != 0, stdout) == (True, "")
     assert fault in stderr
-    assert (site.cadir / "ca_crl.pem").read_bytes() == before
+    assert (host.cadir / "ca_crl.pem").read_bytes() == before

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from conftest import Site
+from cahost import CaHost
 
 WEB01, WEB02, WEB03 = (f"web0{number}.example.com" for number in (1, 2, 3))
 
 
-def test_list_says_state_serial_and_fingerprint(site: Site) -> None:
-    site.put("alt.pem", "alt.example.com")
-    found = site.json("cert", "list", "--all")["certificates"]
+def test_list_says_state_serial_and_fingerprint(host: CaHost) -> None:
+    host.put("alt.pem", "alt.example.com")
+    found = host.json("cert", "list", "--all")["certificates"]
     shown = [(each["name"], each["state"], each["serial"]) for each in found]
     assert shown == [
         ("alt.example.com", "requested", None),
@@ -24,52 +24,52 @@ def test_list_says_state_serial_and_fingerprint(site: Site) -> None:
     assert [len(each["fingerprint"]) for each in found] == [95, 95, 95]
 
 
-def test_sign_says_what_was_signed_and_removed(site: Site) -> None:
-    site.put("web03.pem", WEB03)
-    found = site.json("cert", "sign", WEB03)
+def test_sign_says_what_was_signed_and_removed(host: CaHost) -> None:
+    host.put("web03.pem", WEB03)
+    found = host.json("cert", "sign", WEB03)
     assert [each["name"] for each in found["signed"]] == [WEB03]
     assert found["signed"][0]["serial"] == "0004"
-    path = str(site.cadir / "requests" / f"{WEB03}.pem")
+    path = str(host.cadir / "requests" / f"{WEB03}.pem")
     assert [each["path"] for each in found["removed"]] == [path]
 
 
-def test_revoke_clean_and_generate_say_serials_and_files(site: Site) -> None:
-    assert site.json("cert", "revoke", WEB01) == {"revoked": [{"serial": "0002"}]}
-    cleaned = site.json("cert", "clean", WEB01)
+def test_revoke_clean_and_generate_say_serials_and_files(host: CaHost) -> None:
+    assert host.json("cert", "revoke", WEB01) == {"revoked": [{"serial": "0002"}]}
+    cleaned = host.json("cert", "clean", WEB01)
     assert [Path(each["path"]).parent.name for each in cleaned["removed"]] == [
         "signed",
         "certs",
     ]
-    made = site.json("cert", "generate", "made.example.com")
+    made = host.json("cert", "generate", "made.example.com")
     assert [each["name"] for each in made["signed"]] == ["made.example.com"]
 
 
-def test_print_verify_fingerprint_reinventory(site: Site) -> None:
-    printed = site.json("cert", "print", WEB01)["certificates"]
+def test_print_verify_fingerprint_reinventory(host: CaHost) -> None:
+    printed = host.json("cert", "print", WEB01)["certificates"]
     assert printed[0]["text"].startswith("Certificate:\n")
-    assert site.json("cert", "verify", WEB01) == {
+    assert host.json("cert", "verify", WEB01) == {
         "verified": [{"name": WEB01, "problem": None}]
     }
-    taken = site.json("cert", "fingerprint", WEB01, "--digest", "sha1")
+    taken = host.json("cert", "fingerprint", WEB01, "--digest", "sha1")
     assert taken["fingerprints"][0]["digest"] == "SHA1"
-    assert site.json("cert", "reinventory") == {"rebuilt": ["inventory.txt"]}
+    assert host.json("cert", "reinventory") == {"rebuilt": ["inventory.txt"]}
 
 
-def test_a_failure_half_way_tells_what_was_done_before_it(site: Site) -> None:
-    code, stdout, stderr = site.run("cert", "revoke", WEB01, "nobody", "--json")
+def test_a_failure_half_way_tells_what_was_done_before_it(host: CaHost) -> None:
+    code, stdout, stderr = host.run("cert", "revoke", WEB01, "nobody", "--json")
     assert code == 24
     assert json.loads(stdout) == {"revoked": [{"serial": "0002"}]}
     assert stderr == "Error: Could not find a serial number for nobody\n"
 
 
-def test_a_problem_found_by_verify_is_told(site: Site) -> None:
-    code, stdout, _ = site.run("cert", "verify", WEB02, "--json")
+def test_a_problem_found_by_verify_is_told(host: CaHost) -> None:
+    code, stdout, _ = host.run("cert", "verify", WEB02, "--json")
     assert code == 24
     assert json.loads(stdout)["verified"][0]["problem"] == "certificate revoked"
 
 
-def test_show_tells_certificates_lists_and_numbers(site: Site) -> None:
-    found = site.json("ca", "show")
+def test_show_tells_certificates_lists_and_numbers(host: CaHost) -> None:
+    found = host.json("ca", "show")
     assert found["layout"] == {"shape": "single", "ruby": True}
     assert found["next_serial"] == "0004"
     assert (found["signed"], found["requests"]) == (2, 0)
@@ -77,22 +77,22 @@ def test_show_tells_certificates_lists_and_numbers(site: Site) -> None:
     assert found["revocation_lists"][0]["revoked"] == 1
 
 
-def test_extend_prune_and_check_tell_what_they_did(site: Site) -> None:
-    extended = site.json("ca", "extend", "--ttl", "20y")["certificates"]
+def test_extend_prune_and_check_tell_what_they_did(host: CaHost) -> None:
+    extended = host.json("ca", "extend", "--ttl", "20y")["certificates"]
     assert (
         extended[0]["not_after"]
-        > site.json("ca", "show")["certificates"][0]["not_before"]
+        > host.json("ca", "show")["certificates"][0]["not_before"]
     )
-    pruned = site.json("ca", "prune")
+    pruned = host.json("ca", "prune")
     assert pruned == {"total": 1, "duplicates": 0, "removed": []}
-    assert site.json("ca", "check") == {"findings": []}
-    assert site.json("ca", "check", "--repair")["repaired"] == []
+    assert host.json("ca", "check") == {"findings": []}
+    assert host.json("ca", "check", "--repair")["repaired"] == []
 
 
-def test_setup_and_migrate_tell_where(site: Site, tmp_path: Path) -> None:
+def test_setup_and_migrate_tell_where(host: CaHost, tmp_path: Path) -> None:
     new = tmp_path / "elsewhere" / "ca"
-    moved = site.json("ca", "migrate", f"--to={new}")
-    assert moved == {"cadir": str(new), "link": str(site.cadir)}
-    assert site.cadir.readlink() == new
-    made = site.json("ca", "setup", f"--cadir={tmp_path}/other", "--layout=single")
+    moved = host.json("ca", "migrate", f"--to={new}")
+    assert moved == {"cadir": str(new), "link": str(host.cadir)}
+    assert host.cadir.readlink() == new
+    made = host.json("ca", "setup", f"--cadir={tmp_path}/other", "--layout=single")
     assert made["cadir"] == f"{tmp_path}/other"
