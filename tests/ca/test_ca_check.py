@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from scene import HOST, WEB, Fixed, Scene
 
 from reseal import files
 from reseal.ca.authority import Authority, load
@@ -16,55 +16,11 @@ from reseal.ca.check import check, repair
 from reseal.ca.findings import RULES
 from reseal.ca.profile import Profile
 from reseal.ca.sign import generate, revoke_serials
-from reseal.certname import Certname
 from reseal.clock import Clock
 from reseal.errors import StoreError
 from reseal.store import open_cadir
 from reseal.x509 import bundle, keys
 from reseal.x509.csr import build_request
-
-WEB = Certname("web01.example.com")
-HOST = "puppet.example.com"
-
-
-@dataclass
-class Fixed:
-    """A clock that stands."""
-
-    time: datetime
-
-    def now(self) -> datetime:
-        return self.time
-
-
-@dataclass
-class Scene:
-    """A CA with certificates for its host (serial 2) and for WEB (serial 3)."""
-
-    authority: Authority
-    key: keys.PrivateKey
-    other: Path
-    clock: Clock
-
-    @property
-    def cadir(self) -> Path:
-        return self.authority.cadir
-
-    def write(self, name: str, content: bytes, mode: int = 0o644) -> None:
-        files.replace(self.cadir / name, content, mode=mode)
-
-    def read(self, name: str) -> bytes:
-        return (self.cadir / name).read_bytes()
-
-    def append(self, name: str, content: bytes) -> None:
-        self.write(name, self.read(name) + content, 0o640)
-
-    def chmod(self, name: str, mode: int) -> None:
-        (self.cadir / name).chmod(mode)
-
-    def borrow(self, name: str) -> None:
-        """Put another CA's file in the place of ours."""
-        self.write(name, (self.other / name).read_bytes())
 
 
 @pytest.fixture
@@ -283,6 +239,29 @@ def test_a_repair_that_fails_is_told(
     assert outcome.done == ()
     assert "no space left on device" in outcome.failed[0]
     assert [f.rule for f in outcome.left] == ["in-inventory"]
+
+
+def test_where_there_is_no_ca_every_file_is_missing(
+    tmp_path: Path, clock: Clock
+) -> None:
+    found = check(tmp_path / "none", open_cadir(tmp_path / "none"), clock)
+    assert len([f for f in found if f.rule == "complete"]) == 5
+    assert not any(f.repairable for f in found)
+    assert not (tmp_path / "none").exists()
+
+
+def test_who_may_not_set_a_mode_is_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.chmod("ca_key.pem", 0o644)
+
+    def denied(path: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", denied)
+    outcome = repair(scene.cadir, scene.authority.store, scene.clock)
+    assert outcome.done == ()
+    assert outcome.failed[0].endswith("mode cannot be set: Operation not permitted")
 
 
 def test_every_rule_is_tried_here_or_with_the_crashes() -> None:

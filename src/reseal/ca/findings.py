@@ -83,15 +83,17 @@ def _modes(world: World) -> Iterator[Fault]:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & ~0o640:
             message = f"{path}: mode {mode:04o} lets others read or write it"
-            yield Fault(message, partial(path.chmod, 0o640))
+            yield Fault(message, partial(remedies.set_mode, path, 0o640))
     for path in sorted(world.cadir.rglob("*")):
         mode = stat.S_IMODE(path.lstat().st_mode)
         if not path.is_symlink() and mode & 0o022 and path not in paths:
             message = f"{path}: mode {mode:04o} lets others write it"
-            yield Fault(message, partial(path.chmod, mode & ~0o022))
+            yield Fault(message, partial(remedies.set_mode, path, mode & ~0o022))
 
 
 def _owners(world: World) -> Iterator[Fault]:
+    if not world.cadir.is_dir():
+        return
     status = world.cadir.stat()
     owner = (status.st_uid, status.st_gid)
     for path in sorted(world.cadir.rglob("*")):
@@ -237,7 +239,7 @@ def _intents(world: World) -> Iterator[Fault]:
 
 def _requests(world: World) -> Iterator[Fault]:
     """A crash after signing leaves the request of a certificate that exists."""
-    for name, pem in world.store.requests():
+    for name, pem in world.requests.items():
         try:
             key = parse_request(pem).public_key
         except ParseError as error:

@@ -32,6 +32,14 @@ def give(path: Path, owner: files.Owner) -> None:
         raise StoreError(f"{path}: cannot be given away: {error.strerror}") from None
 
 
+def set_mode(path: Path, mode: int) -> None:
+    """Set a file's mode; StoreError for who may not."""
+    try:
+        path.chmod(mode)
+    except OSError as error:
+        raise StoreError(f"{path}: mode cannot be set: {error.strerror}") from None
+
+
 def put_ca_first(world: World) -> None:
     """Move the signing CA to the head of its bundle."""
     ordered = sorted(world.bundle, key=lambda each: each != world.ca)

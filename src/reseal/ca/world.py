@@ -112,6 +112,11 @@ class World:
         return self._each("signed", self.store.get)
 
     @cached_property
+    def requests(self) -> dict[Certname, bytes]:
+        """The requests that wait, in PEM."""
+        return self._try(lambda: dict(self.store.requests()), {})
+
+    @cached_property
     def intents(self) -> tuple[x509.Certificate, ...]:
         """Drafts that are not settled."""
         return self._try(lambda: tuple(self.store.intents()), ())
