@@ -339,6 +339,22 @@ def test_a_jump_host_is_connected_to_once_for_all_nodes(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_jump_hosts_that_lead_to_each_other_end(node: SshNode) -> None:
+    async def main() -> TransportError:
+        node.port = 1
+        node.write_files()
+        (node.directory / "ssh_config").write_text(
+            "Host 127.0.0.1\n  ProxyJump one\n"
+            "Host one\n  HostName 127.0.0.2\n  Port 1\n  ProxyJump two\n"
+            "Host two\n  HostName 127.0.0.3\n  Port 1\n  ProxyJump one\n"
+        )
+        async with node.fleet() as fleet:
+            return await refusal(fleet)
+
+    text = "web01: jump host one: jump host two: 127.0.0.3:1 cannot be reached"
+    assert str(asyncio.run(main())).startswith(text)
+
+
 def behind(jump: SshNode, nodes: list[SshNode]) -> Roster:
     """Write a site whose nodes are reached through a jump host."""
     jump.write_files()

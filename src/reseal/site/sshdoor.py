@@ -38,12 +38,14 @@ class Target:
         host: Host name, address or alias of the SSH configuration.
         user: None leaves it to the configuration.
         port: None leaves it to the configuration.
+        behind: For a jump host, whom it leads to: it is not reached through them.
     """
 
     name: str
     host: str
     user: str | None = None
     port: int | None = None
+    behind: frozenset[str] = frozenset()
 
 
 class SshDoor:
@@ -87,17 +89,16 @@ class SshDoor:
         limit = self._settings.connect_timeout
         async with self._slots:
             try:
-                async with asyncio.timeout(limit):
-                    return await asyncssh.connect(
-                        **self._arguments(target),
-                        known_hosts=keys.known(),
-                        tunnel=tunnel,
-                        client_factory=lambda: gate,
-                        connect_timeout=limit,
-                        login_timeout=limit,
-                        keepalive_interval=_KEEPALIVE,
-                        agent_forwarding=False,
-                    )
+                return await asyncssh.connect(
+                    **self._arguments(target),
+                    known_hosts=keys.known(),
+                    tunnel=tunnel,
+                    client_factory=lambda: gate,
+                    connect_timeout=limit,
+                    login_timeout=limit,
+                    keepalive_interval=_KEEPALIVE,
+                    agent_forwarding=False,
+                )
             except (OSError, asyncssh.Error, ValueError) as error:
                 raise gate.refusal or _explain(target, given, limit, error) from error
 
@@ -109,7 +110,9 @@ class SshDoor:
             kept = self._jumps.get(path)
             if kept is None or kept.is_closed():
                 user, host, port = _parse(path[-1])
-                jump = Target(f"{target.name}: jump host {host}", host, user, port)
+                name = f"{target.name}: jump host {host}"
+                behind = target.behind | {target.host}
+                jump = Target(name, host, user, port, behind)
                 kept = self._jumps[path] = await self._open(jump, path[:-1])
             return kept
 
@@ -151,11 +154,12 @@ def _parse(jump: str) -> tuple[str | None, str, int | None]:
 
 
 def _way_to(target: Target, jumps: object) -> tuple[str, ...]:
-    """Return the jump hosts to a target; a jump host needs none to itself."""
+    """Return the jump hosts to a target; never one that is reached through it."""
     if not isinstance(jumps, str) or not jumps:
         return ()
     path = tuple(jumps.split(","))
-    return () if target.host in {_parse(jump)[1] for jump in path} else path
+    hosts = {_parse(jump)[1] for jump in path}
+    return () if hosts & {target.host, *target.behind} else path
 
 
 def _explain(

@@ -60,12 +60,9 @@ T = TypeVar("T")
 def node_facts(
     node: Node, sections: Sections, clock: Clock
 ) -> tuple[NodeFacts, list[Fault]]:
-    """Return a node's facts and the faults met while reading them.
+    """Return a node's facts, and the faults met while reading what `agent` printed.
 
-    Args:
-        node: The node as the roster has it.
-        sections: What the script `agent` printed.
-        clock: Our time, read at once: the script has just told the node's.
+    Our clock is read at once, for the script has just told the node's time.
     """
     skew = sections.number("clock") - clock.now().timestamp()
     settings = sections.settings()
