@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from scene import Fixed
 
 from reseal import files
 from reseal.ca.authority import Authority, load
@@ -21,19 +21,9 @@ GOLDEN = Path(__file__).parent.parent / "data" / "cadir"
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 
 
-@dataclass
-class FakeClock:
-    """A clock that stands until it is put forward."""
-
-    time: datetime = NOW
-
-    def now(self) -> datetime:
-        return self.time
-
-
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def clock() -> Fixed:
+    return Fixed(NOW)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from scene import WEB, Fixed
 
 from reseal import files
 from reseal.audit import auditing
@@ -25,21 +26,10 @@ from reseal.x509 import bundle, certexts, der, keys, oids
 from reseal.x509.certificate import Issuer, common_name
 
 PROFILE = Profile(timedelta(days=1825))
-WEB = Certname("web01.example.com")
 
 
 class Crash(BaseException):
     """The process dies here."""
-
-
-@dataclass
-class Fixed:
-    """A clock that stands."""
-
-    time: datetime
-
-    def now(self) -> datetime:
-        return self.time
 
 
 class SpySigner:

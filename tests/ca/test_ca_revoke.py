@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from scene import WEB
 
 from reseal import files
 from reseal.ca.authority import Authority, load
@@ -28,7 +29,6 @@ from reseal.x509 import bundle, keys
 from reseal.x509.crl import RevocationList
 from reseal.x509.csr import build_request
 
-WEB = Certname("web01.example.com")
 PROFILE = Profile(timedelta(days=365))
 
 
