@@ -137,11 +137,12 @@ def test_warnings_name_what_needs_a_decision() -> None:
         "web01.lab.test", hostcert=certificate("web01.lab.test", alt_names=names)
     )
     resting = node("rest.lab.test", disabled="maintenance")
-    host = ca_host(server=server(autosign="true"))
-    warnings = "\n".join(planned((host, web, resting)).warnings)
-    assert "autosign is on" in warnings
-    assert "www.lab.test" in warnings
-    assert "rest.lab.test: the agent is disabled (maintenance)" in warnings
+    autosign = Fault("warning", "autosign: is on (true)", "turn it off")
+    host = ca_host(faults=(autosign,))
+    warnings = planned((host, web, resting)).warnings
+    assert warnings[0] == "puppet.lab.test: autosign: is on (true)"
+    assert "www.lab.test" in warnings[1]
+    assert warnings[2].startswith("rest.lab.test: gets a certificate and no run")
 
 
 def test_a_plan_file_is_read_back_as_it_was() -> None:

@@ -11,7 +11,8 @@ from reseal.errors import ResealError, SettingsError, UsageError
 DONE = 0
 FAILED = 1
 USAGE = 2
-FINDINGS = 3
+FINDINGS = PARTLY = 3
+UNPROVEN = 4
 CA_UNUSABLE = 23
 CERT_FAILED = 24
 INTERRUPTED = 130

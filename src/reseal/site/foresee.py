@@ -30,11 +30,6 @@ def _of_server(node: NodeFacts, shape: str) -> Iterator[str]:
     server = node.server
     if server is None or not server.is_ca:
         return
-    if server.autosign != "false":
-        yield (
-            f"{node.name}: autosign is on ({server.autosign}): requests are signed "
-            "before reseal can compare their keys; it compares them afterwards"
-        )
     if server.shape == "chain" and shape == "single":
         yield (
             f"{node.name}: the new CA will be a single self-signed one, because "
@@ -65,7 +60,4 @@ def foreign_names(node: NodeFacts) -> tuple[str, ...]:
 
 def _of_agent(node: NodeFacts) -> Iterator[str]:
     if node.disabled is not None:
-        yield (
-            f"{node.name}: the agent is disabled ({node.disabled or 'no reason'}): "
-            "it gets a certificate and no run"
-        )
+        yield f"{node.name}: gets a certificate and no run, for its agent is disabled"

@@ -127,8 +127,9 @@ def refuse_obstacles(facts: Sequence[NodeFacts], left_out: Iterable[str]) -> Non
     for node in facts:
         if node.flavour == "pe":
             fault = next((f for f in node.faults if f.severity == "stop"), None)
-            remedy = fault.remedy if fault else "follow Puppet Enterprise's own pages"
-            raise PuppetEnterprise(f"{node.name}: is Puppet Enterprise", hint=remedy)
+            message = fault.message if fault else "is Puppet Enterprise"
+            hint = fault.remedy if fault else None
+            raise PuppetEnterprise(f"{node.name}: {message}", hint=hint)
     skipped = set(left_out)
     if unknown := skipped - {node.name for node in facts}:
         raise SiteError(f"{', '.join(sorted(unknown))}: not in the roster")

@@ -1,0 +1,77 @@
+"""What the commands of `reseal site` share: options, survey, plan, hands."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reseal.cli.progress import Lines, progress
+from reseal.clock import SystemClock
+from reseal.site.campaign import Hands
+from reseal.site.context import Limits
+from reseal.site.facts import NodeFacts
+from reseal.site.fleet import Fleet
+from reseal.site.plan import Choices, Plan, make_plan
+from reseal.site.roster import Roster
+from reseal.site.survey import survey
+
+SiteFile = Annotated[
+    Path,
+    typer.Option("--site", "-s", envvar="RESEAL_SITE", help="The site file (TOML)."),
+]
+Runs = Annotated[
+    Path | None, typer.Option("--runs", help="Where runs are kept.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+RunName = Annotated[
+    str | None, typer.Argument(help="The run's name; the latest run without one.")
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="NODE", help="Leave a node out (repeatable)."),
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="NODE",
+        help="Sign this node's request even if its names or extensions differ from "
+        "its old certificate's (repeatable).",
+    ),
+]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Nodes worked on at once.")]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", help="Carry out this plan, unchanged.")
+]
+MaxFailures = Annotated[
+    int, typer.Option(min=0, help="Nodes that may fail before no batch begins.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan and change nothing.")
+]
+SITE = Path("site.toml")
+
+
+async def surveyed(roster: Roster) -> tuple[NodeFacts, ...]:
+    """Survey every node of a roster."""
+    with progress(len(roster.nodes)) as shown:
+        async with Fleet(roster) as fleet:
+            return await survey(
+                fleet, roster, SystemClock(), lambda facts: shown.node(facts.name)
+            )
+
+
+def planned(facts: tuple[NodeFacts, ...], choices: Choices) -> Plan:
+    """Plan a regeneration under a new name."""
+    now = SystemClock().now()
+    run = f"{now:%Y-%m-%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return make_plan(facts, choices, run=run, now=now)
+
+
+def hands(shown: Lines, limits: Limits) -> Hands:
+    """Return what a run is carried out with."""
+    return Hands(SystemClock(), limits, shown.step, shown.tell, shown.checked)

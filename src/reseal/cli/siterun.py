@@ -1,0 +1,161 @@
+"""The commands of `reseal site` that change it: regenerate, resume, roll back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from reseal.cli.exits import PARTLY, UNPROVEN
+from reseal.cli.output import print_json
+from reseal.cli.progress import Lines, progress
+from reseal.cli.siteoptions import (
+    SITE,
+    Allow,
+    Batch,
+    DryRun,
+    Json,
+    MaxFailures,
+    PlanFile,
+    RunName,
+    Runs,
+    SiteFile,
+    Without,
+    Yes,
+    hands,
+    planned,
+    surveyed,
+)
+from reseal.cli.siteview import confirm, plan_text, verdict
+from reseal.errors import NotFound
+from reseal.files import read
+from reseal.site import campaign
+from reseal.site.campaign import Ended, Hands
+from reseal.site.context import Limits
+from reseal.site.drift import require_unmoved
+from reseal.site.fleet import Fleet
+from reseal.site.plan import Choices, Plan
+from reseal.site.roster import Roster, load_roster
+from reseal.site.run import Outcome
+from reseal.site.rundir import PAGE, REPORT, RunDirectory, parse_plan, runs_directory
+
+
+def regenerate(
+    site: SiteFile = SITE,
+    plan_file: PlanFile = None,
+    batch: Batch = 50,
+    without: Without = None,
+    allow: Allow = None,
+    max_failures: MaxFailures = 3,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    runs: Runs = None,
+    as_json: Json = False,
+) -> None:
+    """Replace the CA and every certificate of the site, and prove it.
+
+    Example: reseal site regenerate --site site.toml
+
+    Exit status: 0 proven; 1 stopped before any change; 3 nodes are left (resume or
+    roll back); 4 done but not proven.
+    """
+    roster = load_roster(site)
+    choices = Choices(batch, tuple(without or ()), tuple(allow or ()))
+    plan = _plan(roster, plan_file, choices)
+    if not as_json:
+        print(plan_text(plan), file=sys.stdout if dry_run else sys.stderr)
+    if dry_run:
+        return
+    if not yes:
+        confirm(plan)
+    runs = runs or runs_directory()
+    with progress(len(plan.steps)) as shown:
+        means = hands(shown, Limits(failures=max_failures))
+        directory, ended = asyncio.run(_begin(plan, roster, runs, means))
+    _finish(directory, ended, as_json)
+
+
+def _plan(roster: Roster, plan_file: Path | None, choices: Choices) -> Plan:
+    """Return a new plan, or the given one if the world has not moved since."""
+    facts = asyncio.run(surveyed(roster))
+    if plan_file is None:
+        return planned(facts, choices)
+    plan = parse_plan(read(plan_file), str(plan_file))
+    require_unmoved(plan, facts)
+    return plan
+
+
+async def _begin(
+    plan: Plan, roster: Roster, runs: Path, means: Hands
+) -> tuple[RunDirectory, Ended]:
+    async with Fleet(roster) as fleet:
+        return await campaign.begin(plan, roster, fleet, runs, means)
+
+
+def resume(run: RunName = None, runs: Runs = None, as_json: Json = False) -> None:
+    """Go on with a run that was stopped or left nodes behind.
+
+    What is done is not done again: reseal looks at the nodes first.
+
+    Example: reseal site resume
+    """
+    directory = RunDirectory.find(runs or runs_directory(), run)
+
+    async def work(shown: Lines) -> Ended:
+        async with Fleet(directory.roster()) as fleet:
+            return await campaign.resume(directory, fleet, hands(shown, Limits()))
+
+    with progress(len(directory.plan().steps)) as shown:
+        ended = asyncio.run(work(shown))
+    _finish(directory, ended, as_json)
+
+
+def rollback(
+    run: RunName = None,
+    runs: Runs = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Give the CA and every node back the files they had before a run.
+
+    Example: reseal site rollback
+    """
+    directory = RunDirectory.find(runs or runs_directory(), run)
+    if not yes:
+        text = f"Give every node back its old certificates (run {directory.path.name})?"
+        typer.confirm(text, abort=True, err=True)
+
+    async def work(shown: Lines) -> Outcome:
+        async with Fleet(directory.roster()) as fleet:
+            return await campaign.rollback(directory, fleet, hands(shown, Limits()))
+
+    with progress(len(directory.plan().of("ca"))) as shown:
+        outcome = asyncio.run(work(shown))
+    if as_json:
+        print_json(asdict(outcome))
+    else:
+        print(f"Rolled back: {len(outcome.done)} nodes have their old files.")
+        for node, why in outcome.failed.items():
+            print(f"  {node}: {why}")
+    if outcome.failed or outcome.untouched:
+        raise typer.Exit(PARTLY)
+
+
+def _finish(directory: RunDirectory, ended: Ended, as_json: bool) -> None:
+    """Print how a run ended, and leave with the status that says so."""
+    if as_json:
+        data = directory.kept(REPORT)
+        if data is None:
+            raise NotFound(f"{directory.path}: no report was written")
+        print_json(json.loads(data))
+    else:
+        print(verdict(ended.checks, ended.outcome))
+        print(f"Report: {directory.path / PAGE}")
+    if ended.outcome.failed or ended.outcome.untouched:
+        raise typer.Exit(PARTLY)
+    if not ended.proven:
+        raise typer.Exit(UNPROVEN)
