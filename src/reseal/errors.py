@@ -164,6 +164,10 @@ class StepFailed(SiteError):
     """A step of a run could not be carried out or proven."""
 
 
+class Interrupted(SiteError):
+    """The operator stopped a run; it can be resumed or taken back."""
+
+
 class JournalError(SiteError):
     """A run's directory is missing, unreadable or in use."""
 

@@ -82,14 +82,19 @@ class Deployment:
         words = self.words("regenerate", "--yes")
         with self.site.spawn(*words, log=log) as process:
             try:
-                self._wait_for(event, step, process, earlier)
+                self.wait_for(event, step, process, earlier)
             finally:
                 process.send_signal(signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL, log.read_text()
 
-    def _wait_for(
-        self, event: str, step: str, process: subprocess.Popen[bytes], earlier: int
+    def wait_for(
+        self,
+        event: str,
+        step: str,
+        process: subprocess.Popen[bytes],
+        earlier: int = 0,
     ) -> None:
+        """Wait until a run after the first `earlier` ones has begun or done a step."""
         wanted = {"event": event, "step": step}
         end = time.monotonic() + 300
         while time.monotonic() < end and process.poll() is None:
@@ -144,6 +149,11 @@ class Deployment:
         """Return what the server answers to a host's certificate in the backup."""
         script = _REFUSED.format(server=self.site.fqdn("puppet"))
         return self.site.on(host, script, check=False).stdout
+
+    def signed(self, name: str) -> bool:
+        """Tell whether the CA has a certificate of that name."""
+        path = f"{self.site.cadir}/signed/{name}.pem"
+        return self.site.on("puppet", f"test -e {path}", check=False).returncode == 0
 
     def units(self) -> dict[str, str]:
         """Return whether each host's agent is active."""

@@ -94,3 +94,72 @@ def test_rollback_gives_back_every_file_and_a_site_that_works(
     deployment.reseal("rollback", "--yes")
     assert deployment.files() == before
     site.check()
+
+
+_CRON = "* * 31 2 * root /usr/bin/puppet agent --onetime --no-daemonize\n"
+
+_STRANGER = r"""
+cd $(mktemp -d)
+openssl req -new -newkey rsa:2048 -nodes -keyout key.pem -subj /CN={name} -out csr.pem \
+    2>/dev/null
+curl -sS --fail -k -X PUT -H 'Content-Type: text/plain' --data-binary @csr.pem \
+    https://{server}:8140/puppet-ca/v1/certificate_request/{name}
+"""
+
+
+@on_sites(PUPPET7)
+def test_agents_are_left_as_they_were_found(deployment: Deployment) -> None:
+    """One stopped, one that waits long and splays, one run from cron."""
+    site = deployment.site
+    site.on("agent1", "systemctl disable --now puppet")
+    site.on(
+        "agent2",
+        "sed -i 's/^waitforcert.*/waitforcert = 120/' /etc/puppet/puppet.conf && "
+        "systemctl restart puppet",
+    )
+    site.on(
+        "agent3",
+        "systemctl disable --now puppet && "
+        f"printf '%s' '{_CRON}' >/etc/cron.d/puppet && "
+        "sed -i 's/^waitforcert.*/splay = true/' /etc/puppet/puppet.conf",
+    )
+    before, units = deployment.fingerprints(), deployment.units()
+    survey = json.loads(deployment.reseal("survey", "--json").stdout)
+    assert [n["agent_mode"] for n in survey] == ["daemon", "stopped", "daemon", "cron"]
+
+    deployment.reseal("regenerate", "--yes")
+
+    assert not set(before.values()) & set(deployment.fingerprints().values())
+    assert deployment.units() == units
+    for host in ("agent1", "agent3"):
+        log = site.text(host, "cat /var/backups/reseal/*/agent.log")
+        assert "Applied catalog" in log
+
+
+@on_sites(PUPPET7)
+def test_a_request_of_a_strangers_key_is_never_signed(deployment: Deployment) -> None:
+    """It stands at the new CA before the node's own; its node fails, others do not."""
+    site, name = deployment.site, deployment.site.fqdn("agent3")
+    facts = "extension_requests:\n  pp_role: stolen\n"
+    site.on("agent2", f"printf '{facts}' >/etc/puppet/csr_attributes.yaml")
+    log = deployment.here / "log"
+    words = deployment.words("regenerate", "--yes", "--json")
+    with site.spawn(*words, log=log) as process:
+        deployment.wait_for("done", f"{site.fqdn('puppet')}/server.start", process)
+        script = _STRANGER.format(name=name, server=site.fqdn("puppet"))
+        site.on("puppet", script)
+        assert process.wait(timeout=600) == 3, log.read_text()
+    text = log.read_text()
+    assert f"{name}: the request at the CA is not signed: its key is not" in text
+    assert "extension 1.3.6.1.4.1.34380.1.1.13 was absent and would be 'stolen'" in text
+    assert not deployment.signed(name)
+
+    site.on("agent2", "rm /etc/puppet/csr_attributes.yaml")
+    for host in ("agent2", "agent3"):
+        site.on("puppet", f"puppetserver ca clean --certname {site.fqdn(host)} || true")
+    site.on(
+        "agent2",
+        f"systemctl stop puppet; rm -r {site.ssldir}/*; systemctl start puppet",
+    )
+    deployment.reseal("resume")
+    site.check()

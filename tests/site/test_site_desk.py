@@ -74,7 +74,11 @@ def test_the_expected_request_is_signed() -> None:
         ("another key", request(STRANGER), "its key is not the node's key"),
         ("a fact is lost", request(role=None), "was 'web' and would be absent"),
         ("a fact is forged", request(role="db"), "was 'web' and would be 'db'"),
-        ("a name more", request(alt_names=("DNS:puppet",)), "other names: DNS:puppet"),
+        (
+            "a name more",
+            request(alt_names=("DNS:puppet",)),
+            "it has other names: DNS:puppet",
+        ),
         ("garbage", b"hello", "has no PEM block"),
     ],
 )

@@ -107,7 +107,7 @@ def cert_verify(desk: Desk, names: Sequence[str]) -> None:
     """Prove that certificates stand; silence is success."""
     for name in _chosen(desk, names, "verify", lambda: desk.store.certnames()):
         try:
-            problem = desk.standing.problem(desk.certificate(name))
+            problem = desk.standing.prove(desk.certificate(name))
         except (NotFound, InvalidCertname):
             raise CertError(f"Could not find a certificate for {name}") from None
         desk.note("verified", {"name": name, "problem": problem})
@@ -165,18 +165,21 @@ def perform(desk: Desk, verb: str, names: Sequence[str]) -> None:
 
 def _listed(desk: Desk, names: Sequence[str]) -> Iterator[Entry]:
     options = desk.options
-    if options.all:
-        names = _everything(desk)
-    elif options.signed:
-        waiting = {name for name, _ in desk.store.requests()}
-        names = [name for name in desk.store.certnames() if name not in waiting]
-    elif not names:
-        names = [name for name, _ in desk.store.requests()]
-    for name in dict.fromkeys(names):
-        try:
-            yield desk.entry(name)
-        except (NotFound, InvalidCertname):
-            raise CertError(f"Could not find a certificate for {name}") from None
+    if names and not (options.all or options.signed):
+        for name in dict.fromkeys(names):
+            try:
+                yield desk.entry(name)
+            except (NotFound, InvalidCertname):
+                raise CertError(f"Could not find a certificate for {name}") from None
+        return
+    waiting = {name: pem for name, pem in desk.store.requests()}
+    if not options.signed or options.all:
+        for name, pem in waiting.items():
+            yield desk.requested(name, pem)
+    if options.signed or options.all:
+        for name, found in desk.store.certificates():
+            if name not in waiting:
+                yield desk.signed(name, found)
 
 
 def _everything(desk: Desk) -> list[str]:

@@ -80,12 +80,23 @@ class Desk:
         try:
             pem = self.store.request(certname)
         except NotFound:
-            found = self.certificate(name)
-            return entry_of_certificate(name, found, self.standing.problem(found))
+            return self.signed(name, self.certificate(name))
+        return self.requested(name, pem)
+
+    def requested(self, name: str, pem: bytes) -> Entry:
+        """Return what a list shows of a request.
+
+        Raises:
+            CertError: It is none.
+        """
         try:
             return entry_of_request(name, parse_request(pem))
         except ParseError as error:
             raise CertError(f"{name}: {error}", hint=error.hint) from None
+
+    def signed(self, name: str, found: x509.Certificate) -> Entry:
+        """Return what a list shows of a certificate."""
+        return entry_of_certificate(name, found, self.standing.problem(found))
 
     def certificate(self, name: str) -> x509.Certificate:
         """Return the certificate of a name, the CA's own for `ca`."""

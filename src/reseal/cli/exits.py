@@ -6,7 +6,7 @@ what was done in part).  The codes are described in docs/reference/exit-codes.md
 
 from __future__ import annotations
 
-from reseal.errors import ResealError, SettingsError, UsageError
+from reseal.errors import Interrupted, ResealError, SettingsError, UsageError
 
 DONE = 0
 FAILED = 1
@@ -20,4 +20,6 @@ INTERRUPTED = 130
 
 def exit_code(error: ResealError) -> int:
     """Return the exit code of a command that ends with an error."""
+    if isinstance(error, Interrupted):
+        return INTERRUPTED
     return USAGE if isinstance(error, UsageError | SettingsError) else FAILED

@@ -16,13 +16,16 @@ from typing import Literal
 
 from cryptography import x509
 
-from reseal.x509 import certexts, certificate, names, oids
+from reseal.x509 import certexts, certificate, der, names, oids
 from reseal.x509.csr import Request
 
 State = Literal["requested", "signed", "invalid"]
 Format = Literal["default", "machine", "human"]
 
 _GLYPHS: dict[State, str] = {"requested": " ", "signed": "+", "invalid": "-"}
+_SHOWN = der.oid(oids.SUBJECT_ALT_NAME), der.oid(oids.ARC)[2:]
+"""What the DER of a certificate has if a list shows any extension of it."""
+
 _NOT_CUSTOM = (oids.EXTENSION_REQUEST, oids.MS_EXTENSION_REQUEST)
 _SHORT = {
     oids.CHALLENGE: "challengePassword",
@@ -80,12 +83,14 @@ def entry_of_certificate(
     name: str, found: x509.Certificate, problem: str | None
 ) -> Entry:
     """Return what a list shows of a certificate, and of what is wrong with it."""
-    extensions = certexts.extensions_of(found)
+    raw = certificate.to_der(found)
+    shown = any(each in raw for each in _SHOWN)
+    extensions = certexts.extensions_of(found) if shown else ()
     custom = certexts.puppet_extensions(extensions)
     return Entry(
         name=name,
         state="invalid" if problem else "signed",
-        der=certificate.to_der(found),
+        der=raw,
         alt_names=certexts.alt_names(extensions),
         details={oids.name_of(oid): value for oid, value in custom.items()},
         problem=problem,

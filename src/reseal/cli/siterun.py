@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, TypeVar
 
 import typer
 
@@ -31,7 +33,7 @@ from reseal.cli.siteoptions import (
     surveyed,
 )
 from reseal.cli.siteview import confirm, plan_text, verdict
-from reseal.errors import NotFound
+from reseal.errors import Interrupted, NotFound
 from reseal.files import read
 from reseal.site import campaign
 from reseal.site.campaign import Ended, Hands
@@ -42,6 +44,8 @@ from reseal.site.plan import Choices, Plan
 from reseal.site.roster import Roster, load_roster
 from reseal.site.run import Outcome
 from reseal.site.rundir import PAGE, REPORT, RunDirectory, parse_plan, runs_directory
+
+T = TypeVar("T")
 
 
 def regenerate(
@@ -75,7 +79,7 @@ def regenerate(
     runs = runs or runs_directory()
     with progress(len(plan.steps)) as shown:
         means = hands(shown, Limits(failures=max_failures))
-        directory, ended = asyncio.run(_begin(plan, roster, runs, means))
+        directory, ended = _run(_begin(plan, roster, runs, means))
     _finish(directory, ended, as_json)
 
 
@@ -87,6 +91,19 @@ def _plan(roster: Roster, plan_file: Path | None, choices: Choices) -> Plan:
     plan = parse_plan(read(plan_file), str(plan_file))
     require_unmoved(plan, facts)
     return plan
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Carry out a run; Ctrl-C leaves it where `resume` finds it.
+
+    Raises:
+        Interrupted: The operator stopped it.
+    """
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        hint = "go on with: reseal site resume; or take it back: reseal site rollback"
+        raise Interrupted("stopped in the middle of a run", hint=hint) from None
 
 
 async def _begin(
@@ -110,7 +127,7 @@ def resume(run: RunName = None, runs: Runs = None, as_json: Json = False) -> Non
             return await campaign.resume(directory, fleet, hands(shown, Limits()))
 
     with progress(len(directory.plan().steps)) as shown:
-        ended = asyncio.run(work(shown))
+        ended = _run(work(shown))
     _finish(directory, ended, as_json)
 
 
@@ -134,7 +151,7 @@ def rollback(
             return await campaign.rollback(directory, fleet, hands(shown, Limits()))
 
     with progress(len(directory.plan().of("ca"))) as shown:
-        outcome = asyncio.run(work(shown))
+        outcome = _run(work(shown))
     if as_json:
         print_json(asdict(outcome))
     else:

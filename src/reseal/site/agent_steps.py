@@ -16,12 +16,13 @@ from cryptography import x509
 from reseal.certname import Certname
 from reseal.errors import ParseError, StepFailed
 from reseal.site.context import Context
-from reseal.site.desk import Expected
+from reseal.site.desk import Expected, surprises
 from reseal.site.foresee import foreign_names
 from reseal.site.generation import major
 from reseal.site.target import Target
 from reseal.site.transport import check
 from reseal.x509.bundle import load_certificate
+from reseal.x509.certexts import extensions_of
 from reseal.x509.certificate import public_key
 from reseal.x509.keys import key_fingerprint
 
@@ -135,8 +136,22 @@ class Enrol:
                 f"{at.name}: its certificate did not arrive in {limit} s",
                 hint=f"look at the agent's log there: {at.backup}/agent.log or journal",
             )
-        if not await has_new_certificate(at, run):
+        await self._prove(at, run)
+
+    async def _prove(self, at: Target, run: Context) -> None:
+        """Hold the certificate against what the plan expects.
+
+        With autosign on, the CA has signed before anybody could look.
+        """
+        seen = await look(at, 0)
+        certificate = _parsed(seen["certificate"])
+        if certificate is None or not _is_ours(seen, run):
             raise StepFailed(f"{at.name}: its certificate is not of the new CA")
+        wish = expected(at, run, seen["key"] or "")
+        if found := list(surprises(extensions_of(certificate), wish)):
+            hint = f"revoke it; or, if this is meant, plan again with --allow {at.name}"
+            message = f"{at.name}: its new certificate is wrong: {'; '.join(found)}"
+            raise StepFailed(message, hint=hint)
 
     async def _sign(self, at: Target, run: Context) -> None:
         limit = run.limits.request
@@ -150,16 +165,21 @@ class Enrol:
             )
         if _is_ours(answer, run):
             return
-        old = at.facts.hostcert
-        expected = Expected(
-            certname=Certname(at.facts.certname),
-            key=answer["key"],
-            alt_names=frozenset((*foreign_names(at.facts), f"DNS:{at.facts.certname}")),
-            extensions=dict(old.extensions) if old else {},
-            allowed=at.name in run.plan.choices.allow,
-        )
         run.tell(step, "waits for its request to be signed")
-        await (await run.desk()).sign(expected, limit=limit)
+        wish = expected(at, run, answer["key"])
+        await (await run.desk()).sign(wish, limit=limit)
+
+
+def expected(at: Target, run: Context, key: str) -> Expected:
+    """Return what the node's request must look like: its old names and facts."""
+    old, own = at.facts.hostcert, at.facts.certname
+    return Expected(
+        certname=Certname(own),
+        key=key,
+        alt_names=frozenset((*foreign_names(at.facts), f"DNS:{own}")),
+        extensions=dict(old.extensions) if old else {},
+        allowed=at.name in run.plan.choices.allow,
+    )
 
 
 class Settle:

@@ -11,16 +11,15 @@ Many nodes wait at the desk at once; what has arrived is signed in one go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from reseal.certname import Certname
 from reseal.errors import ParseError, ResealError, StepFailed
 from reseal.site.authority import SiteAuthority
-from reseal.x509.certexts import read_text
+from reseal.x509.certexts import Extension, alt_names, puppet_extensions
 from reseal.x509.csr import Request, parse_request
 from reseal.x509.keys import key_fingerprint
-from reseal.x509.oids import ARC, is_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +49,20 @@ def mismatches(request: Request, expected: Expected) -> Iterator[str]:
         yield "its signature does not verify"
     if request.certname != expected.certname:
         yield f"it is for {request.certname}"
+    yield from surprises(request.extensions, expected)
+
+
+def surprises(extensions: Iterable[Extension], expected: Expected) -> Iterator[str]:
+    """Yield every name or fact in a request or certificate that is not expected."""
     if expected.allowed:
         return
-    if extra := sorted(set(request.alt_names) - expected.alt_names):
-        yield f"it asks for other names: {', '.join(extra)}"
-    asked = {
-        extension.oid: read_text(extension.value)
-        for extension in request.extensions
-        if is_below(extension.oid, ARC)
-    }
-    for oid in sorted(asked.keys() | expected.extensions.keys()):
-        if asked.get(oid) != expected.extensions.get(oid):
-            old, new = expected.extensions.get(oid), asked.get(oid)
+    found = tuple(extensions)
+    if extra := sorted(set(alt_names(found)) - expected.alt_names):
+        yield f"it has other names: {', '.join(extra)}"
+    facts = puppet_extensions(found)
+    for oid in sorted(facts.keys() | expected.extensions.keys()):
+        if facts.get(oid) != expected.extensions.get(oid):
+            old, new = expected.extensions.get(oid), facts.get(oid)
             yield f"extension {oid} was {_shown(old)} and would be {_shown(new)}"
 
 
