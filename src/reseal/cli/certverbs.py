@@ -28,11 +28,11 @@ _YES = ("y", "Y", "yes", "Yes", "YES")
 
 def cert_list(desk: Desk, names: Sequence[str]) -> None:
     """List requests, or with `all` everything, or with `signed` the certificates."""
-    entries = list(_listed(desk, names))
-    text = render(entries, desk.options.style, desk.options.digest)
-    if text:
-        desk.screen.plain(text)
-    desk.done["certificates"] = list(document(entries, desk.options.digest))
+    entries, options = list(_listed(desk, names)), desk.options
+    if desk.screen.json:
+        desk.done["certificates"] = list(document(entries, options.digest))
+    elif entries:
+        desk.screen.plain(render(entries, options.style, options.digest))
 
 
 def cert_sign(desk: Desk, names: Sequence[str]) -> None:
@@ -172,7 +172,7 @@ def _listed(desk: Desk, names: Sequence[str]) -> Iterator[Entry]:
             except (NotFound, InvalidCertname):
                 raise CertError(f"Could not find a certificate for {name}") from None
         return
-    waiting = {name: pem for name, pem in desk.store.requests()}
+    waiting = dict(desk.store.requests())
     if not options.signed or options.all:
         for name, pem in waiting.items():
             yield desk.requested(name, pem)

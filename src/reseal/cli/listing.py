@@ -16,7 +16,7 @@ from typing import Literal
 
 from cryptography import x509
 
-from reseal.x509 import certexts, certificate, der, names, oids
+from reseal.x509 import certexts, certificate, der, oids
 from reseal.x509.csr import Request
 
 State = Literal["requested", "signed", "invalid"]
@@ -131,11 +131,6 @@ def document(entries: Iterable[Entry], digest: str) -> list[dict[str, object]]:
         }
         for entry in sorted(entries, key=lambda each: each.name)
     ]
-
-
-def subject_of(found: x509.Certificate) -> str:
-    """Return a certificate's subject as text."""
-    return names.commas(certificate.subject(found))
 
 
 def _line(entry: Entry, digest: str, width: int) -> str:
