@@ -18,7 +18,7 @@ from typing import Any
 
 from cryptography import x509
 
-from reseal.errors import ChainInvalid, NotFound, ParseError, TransportError
+from reseal.errors import ChainInvalid, NotFound, ParseError, ResealError
 from reseal.site.agent_steps import look
 from reseal.site.facts import NodeFacts
 from reseal.site.generation import server_of
@@ -96,7 +96,7 @@ async def verify_node(at: Target, standard: Standard) -> list[Check]:
             *await _trust(at, standard),
             *await _handshakes(at, standard),
         ]
-    except TransportError as error:
+    except ResealError as error:
         return [Check(at.name, "reachable", False, str(error))]
     return checks
 
@@ -196,7 +196,8 @@ def _judge(at: Target, answers: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
             continue
         seen = str(old.get("error") or f"HTTP status {old.get('status')}")
         refused = reached and seen.startswith(_REFUSALS)
-        yield Check(at.name, "old certificate", refused, f"{_word(refused)}: {seen}")
+        told = f"{_word(refused)}: {seen.rpartition('state=error: ')[2]}"
+        yield Check(at.name, "old certificate", refused, told)
 
 
 def _word(refused: bool) -> str:
