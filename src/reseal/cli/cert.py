@@ -9,15 +9,15 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from reseal.cli.certdesk import Call, run
+from reseal.cli.certdesk import Call, known_names, run
 from reseal.cli.desk import CertOptions
 from reseal.cli.exits import FAILED
 from reseal.cli.hands import Allowances
 from reseal.cli.output import Screen
 from reseal.cli.puppetargs import ACTIONS, SETTINGS, arrange
-from reseal.errors import UsageError
+from reseal.errors import ResealError, UsageError
 
 _COLOURS = {"true": True, "ansi": True, "false": False}
 
@@ -72,7 +72,31 @@ _SETTINGS_HELP = (
     "the action. Exit codes: 0 done, 1 options, 23 no usable CA, 24 refused or failed."
 )
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")]
+
+def _known(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names that a verb could be meant for, for the shell's completion."""
+    try:
+        return [
+            name for name in known_names(ctx.info_name) if name.startswith(incomplete)
+        ]
+    except ResealError:
+        return []
+
+
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", autocompletion=_known)
+]
+
+
+class ActionCommand(TyperCommand):
+    """An action, after which the options of `reseal cert` are completed too."""
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Return what may stand here."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            found += ctx.parent.command.shell_complete(ctx.parent, incomplete)
+        return found
 
 
 class PuppetGroup(TyperGroup):
@@ -167,7 +191,6 @@ def _unknown(ctx: typer.Context, verb: str, names: Names = None) -> None:
 
 for _verb in ACTIONS:
     _text, _examples = _HELP[_verb]
-    app.command(_verb, help=_text, epilog=f"\b\nExamples:\n  {_examples}")(
-        _action(_verb)
-    )
+    _epilog = f"\b\nExamples:\n  {_examples}"
+    app.command(_verb, cls=ActionCommand, help=_text, epilog=_epilog)(_action(_verb))
 app.command("apply", hidden=True)(_unknown)

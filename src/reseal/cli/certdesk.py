@@ -69,6 +69,19 @@ def run(call: Call, verb: str, names: Sequence[str]) -> int:
     return code
 
 
+def known_names(verb: str | None) -> list[str]:
+    """Return the names in the usual cadir that a verb could be meant for.
+
+    Raises:
+        ResealError: The settings or the CA cannot be read.
+    """
+    store = open_cadir(settings_for({}).cadir)
+    waiting = [str(name) for name, _ in store.requests()]
+    if verb == "sign":
+        return waiting
+    return sorted({*waiting, *store.certnames()})
+
+
 def open_desk(call: Call, settings: PuppetSettings, *, changing: bool) -> Desk:
     """Return the desk for the CA in the cadir, which is made if there is none.
 

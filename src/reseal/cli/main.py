@@ -34,11 +34,11 @@ def main(argv: Sequence[str]) -> int:
     except ResealError as error:
         print_error(error)
         return exit_code(error)
-    except KeyboardInterrupt:
-        print("reseal: error: interrupted", file=sys.stderr)
-        return INTERRUPTED
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
+        code = ended.code if isinstance(ended.code, int) else 1
+        if code == INTERRUPTED:
+            print("reseal: error: interrupted", file=sys.stderr)
+        return code
     return 0
 
 
