@@ -30,7 +30,7 @@ check: $(VENV)/ready ## style, types and shell scripts
 	for room in $$(dirname $$(git ls-files 'tests/*/*.py') | sort -u); do \
 		$(BIN)/mypy $$room || exit 1; done
 	@if command -v shellcheck >/dev/null; then \
-		echo shellcheck; shellcheck -x $$(git ls-files .ci lab/lab scripts '*.sh' | \
+		echo shellcheck; shellcheck -x $$(git ls-files .ci lab/lab scripts 'lab/*.sh' 'tests/*.sh' | \
 			grep -v '\.py$$'); \
 	else echo "shellcheck is not installed: shell scripts were not checked"; fi
 
