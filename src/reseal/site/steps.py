@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from reseal.site.agent_steps import Backup, Clear, Enrol, Run, Settle, StopAgent
+from reseal.site.agent_steps import Backup, Clear, Run, Settle, StopAgent
 from reseal.site.ca_steps import Install, Prepare
 from reseal.site.context import Context
+from reseal.site.enrol import Enrol
 from reseal.site.sequence import Action
 from reseal.site.server_steps import StartServer, StopServer
 from reseal.site.target import Target

@@ -19,7 +19,7 @@ from typing import Any
 from cryptography import x509
 
 from reseal.errors import ChainInvalid, NotFound, ParseError, ResealError
-from reseal.site.agent_steps import look
+from reseal.site.enrol import look
 from reseal.site.facts import NodeFacts
 from reseal.site.generation import server_of
 from reseal.site.target import Target
