@@ -46,6 +46,7 @@ class FakeServer:
         state: What the status service says.
         forbids: Clients are refused whatever they present.
         blind: Revoking is answered with 204 and not done.
+        autosigns: A request is signed when it arrives.
         seen: Every request, in order.
     """
 
@@ -53,6 +54,7 @@ class FakeServer:
     state: str = "running"
     forbids: bool = False
     blind: bool = False
+    autosigns: bool = False
     seen: list[Seen] = field(default_factory=list)
     port: int = 0
 
@@ -152,4 +154,6 @@ class FakeServer:
     async def _submit(self, request: web.Request) -> web.Response:
         name = Certname(request.match_info["name"])
         self._hand.submit(name, await request.read())
+        if self.autosigns:
+            self._hand.sign(name, Allowances())
         return web.Response()

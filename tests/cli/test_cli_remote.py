@@ -50,9 +50,14 @@ class Host:
 
     @contextmanager
     def served(
-        self, state: str = "running", *, forbids: bool = False, blind: bool = False
+        self,
+        state: str = "running",
+        *,
+        forbids: bool = False,
+        blind: bool = False,
+        autosigns: bool = False,
     ) -> Iterator[FakeServer]:
-        with FakeServer(self.settings, state, forbids, blind) as server:
+        with FakeServer(self.settings, state, forbids, blind, autosigns) as server:
             yield server
 
 
@@ -118,6 +123,31 @@ def test_generate_hands_in_a_request(host: Host) -> None:
     ]
     kept = (host.settings.certdir / f"{WEB01}.pem").read_bytes()
     assert kept == (host.cadir / "signed" / f"{WEB01}.pem").read_bytes()
+
+
+def test_generate_takes_what_the_server_signs_by_itself(host: Host) -> None:
+    with host.served(autosigns=True) as server:
+        code, stdout, stderr = host.run(server.port, "cert", "generate", WEB01)
+    assert (code, stderr) == (0, "")
+    assert f"Notice: Signed certificate request for {WEB01}\n" in stdout
+    assert server.asked == [("PUT", f"certificate_request/{WEB01}")]
+
+
+def test_a_copy_of_the_cadir_is_not_the_servers(host: Host, tmp_path: Path) -> None:
+    host.put("web01.pem", WEB01)
+    copy = tmp_path / "copy"
+    shutil.copytree(host.cadir, copy)
+    with host.served() as server:
+        code, _, stderr = host.run(
+            server.port, "cert", "sign", WEB01, f"--cadir={copy}"
+        )
+        assert (code, stderr) == (0, "")
+        assert server.seen == []
+        words = ("cert", "clean", WEB01, f"--cadir={copy}", "--ca_server=localhost")
+        assert host.run(server.port, *words)[0] == 24
+    assert (copy / "signed" / f"{WEB01}.pem").exists()
+    assert host.serial() == 2
+    assert len(server.asked) == 1
 
 
 def test_every_request_has_a_connection_of_its_own(host: Host) -> None:

@@ -38,7 +38,8 @@ class RealCa:
         root = self.site.root(SERVER)
         ssldir = root / self.site.ssldir.lstrip("/")
         where = [f"--config={root}/etc/puppet/puppet.conf", f"--ssldir={ssldir}"]
-        return self.site.reseal(*words, *where, f"--cadir={self.cadir}")
+        where += [f"--cadir={self.cadir}", f"--ca-server={self.site.fqdn(SERVER)}"]
+        return self.site.reseal(*words, *where)
 
     def cert(self, *words: str) -> Completed:
         certname = self.site.fqdn(SERVER)

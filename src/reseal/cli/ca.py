@@ -24,6 +24,7 @@ from reseal.cli.caoptions import (
     AltNames,
     Cadir,
     CaName,
+    CaServer,
     CertBundle,
     Certnames,
     Config,
@@ -45,10 +46,9 @@ from reseal.cli.caoptions import (
     Ssldir,
     To,
     Ttl,
+    Where,
     examples,
     hexadecimal,
-    settings_of,
-    stopped,
 )
 from reseal.cli.caparts import read_material
 from reseal.cli.exits import DONE, FINDINGS
@@ -86,10 +86,11 @@ def setup(
     config: Config = None,
     ssldir: Ssldir = None,
     cadir: Cadir = None,
+    ca_server: CaServer = None,
     json: Json = False,
 ) -> None:
     """Make a new CA, and the certificate of its server."""
-    settings = stopped(settings_of(config, ssldir, cadir, certname))
+    settings = Where(config, ssldir, cadir, ca_server, certname).stopped()
     kind = key or f"rsa:{settings.keylength}"
     if kind.startswith("ec:"):
         check_peers(keys.generate(kind).public_key(), _peers(layout, reseal_only))
@@ -122,10 +123,11 @@ def import_(
     config: Config = None,
     ssldir: Ssldir = None,
     cadir: Cadir = None,
+    ca_server: CaServer = None,
     json: Json = False,
 ) -> None:
     """Take over a CA that was made elsewhere; make its server's certificate."""
-    settings = stopped(settings_of(config, ssldir, cadir, certname))
+    settings = Where(config, ssldir, cadir, ca_server, certname).stopped()
     material = read_material(private_key, cert_bundle, crl_chain, passphrase_file)
     made = take_over(
         settings,
@@ -142,10 +144,11 @@ def show(
     config: Config = None,
     ssldir: Ssldir = None,
     cadir: Cadir = None,
+    ca_server: CaServer = None,
     json: Json = False,
 ) -> None:
     """Tell the CA's certificates, lists, dates and numbers."""
-    settings = settings_of(config, ssldir, cadir)
+    settings = Where(config, ssldir, cadir, ca_server).settings()
     facts = caview.look(settings.cadir, open_cadir(settings.cadir))
     if json:
         print_json(facts)
@@ -159,10 +162,11 @@ def extend(
     config: Config = None,
     ssldir: Ssldir = None,
     cadir: Cadir = None,
+    ca_server: CaServer = None,
     json: Json = False,
 ) -> None:
     """Give the CA a longer life with the same key; nodes must get the new bundle."""
-    settings = stopped(settings_of(config, ssldir, cadir))
+    settings = Where(config, ssldir, cadir, ca_server).stopped()
     authority = _load(settings)
     before = authority.store.bundle()
     life = parse_duration(ttl) if ttl else DEFAULT_TTL
@@ -187,13 +191,14 @@ def prune(
     config: Config = None,
     ssldir: Ssldir = None,
     cadir: Cadir = None,
+    ca_server: CaServer = None,
     json: Json = False,
 ) -> None:
     """Take duplicates off the CA's revocation list, and more if asked to."""
     if (serial or certname) and not remove_entries:
         hint = "what was revoked becomes valid again: say so with --remove-entries"
         raise UsageError("--serial and --certname need --remove-entries", hint=hint)
-    authority = _load(stopped(settings_of(config, ssldir, cadir)))
+    authority = _load(Where(config, ssldir, cadir, ca_server).stopped())
     pruned = upkeep.prune(
         authority,
         SystemClock(),
@@ -210,10 +215,11 @@ def migrate(
     config: Config = None,
     ssldir: Ssldir = None,
     cadir: Cadir = None,
+    ca_server: CaServer = None,
     json: Json = False,
 ) -> None:
     """Move the CA out of the ssldir, as Puppet Server 7 wants it; leave a link."""
-    settings = stopped(settings_of(config, ssldir, cadir))
+    settings = Where(config, ssldir, cadir, ca_server).stopped()
     old = Path(cadir) if cadir else settings.ssldir / "ca"
     new = to or new_cadir(config)
     upkeep.migrate(old, new)
@@ -230,13 +236,15 @@ def check(
     config: Config = None,
     ssldir: Ssldir = None,
     cadir: Cadir = None,
+    ca_server: CaServer = None,
     json: Json = False,
 ) -> None:
     """Find what is not in order; exit with 3 if something is left."""
-    settings = settings_of(config, ssldir, cadir)
+    where = Where(config, ssldir, cadir, ca_server)
+    settings = where.settings()
     store, clock = open_cadir(settings.cadir), SystemClock()
     if repair:
-        stopped(settings)
+        where.stopped()
         settled = checks.repair(settings.cadir, store, clock)
         caview.say_repaired(settled, json)
         left = settled.left

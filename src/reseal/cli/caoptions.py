@@ -5,13 +5,15 @@ Sources: puppetserver-ca-cli, `action/*.rb` (names of options).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from reseal.cli.running import refuse_served
 from reseal.cli.where import settings_for
-from reseal.errors import AuthorityError, UsageError
+from reseal.errors import UsageError
 from reseal.settings import PuppetSettings
 
 Layout = Literal["chain", "single", "puppet5"]
@@ -21,6 +23,12 @@ Config = Annotated[
 ]
 Ssldir = Annotated[str | None, typer.Option(metavar="DIR", help="As in puppet.conf.")]
 Cadir = Annotated[str | None, typer.Option(metavar="DIR", help="As in puppet.conf.")]
+CaServer = Annotated[
+    str | None,
+    typer.Option(
+        "--ca-server", metavar="NAME", help="The server that runs the cadir given."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 AltNames = Annotated[
     str,
@@ -87,32 +95,48 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def settings_of(
-    config: str | None,
-    ssldir: str | None,
-    cadir: str | None,
-    certname: str | None = None,
-) -> PuppetSettings:
-    """Return Puppet's settings with what the command line says of them."""
-    given = {"config": config, "ssldir": ssldir, "cadir": cadir, "certname": certname}
-    return settings_for(given)
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the command line says of where the CA is.
 
-
-def stopped(settings: PuppetSettings) -> PuppetSettings:
-    """Return the settings again if no server runs the CA.
-
-    Raises:
-        AuthorityError: One does.
+    Attributes:
+        config: Path of a puppet.conf.
+        ssldir: As in puppet.conf.
+        cadir: As in puppet.conf.
+        server: The server that runs this cadir, where puppet.conf means another.
+        certname: The server's name.
     """
-    # An HTTP client takes long to load, and verbs that only look need none.
-    from reseal.cli.remote_ca import is_running
 
-    if is_running(settings):
-        raise AuthorityError(
-            "Puppetserver service is running",
-            hint="stop it before attempting to run this command",
-        )
-    return settings
+    config: str | None
+    ssldir: str | None
+    cadir: str | None
+    server: str | None
+    certname: str | None = None
+
+    @property
+    def given(self) -> dict[str, str | None]:
+        """The settings by Puppet's names."""
+        return {
+            "config": self.config,
+            "ssldir": self.ssldir,
+            "cadir": self.cadir,
+            "ca_server": self.server,
+            "certname": self.certname,
+        }
+
+    def settings(self) -> PuppetSettings:
+        """Return Puppet's settings with what the command line says."""
+        return settings_for(self.given)
+
+    def stopped(self) -> PuppetSettings:
+        """Return the settings of a CA that no server runs.
+
+        Raises:
+            AuthorityError: One does.
+        """
+        settings = self.settings()
+        refuse_served(settings, self.given)
+        return settings
 
 
 def hexadecimal(text: str) -> int:

@@ -20,6 +20,7 @@ from reseal.cli.exits import CA_UNUSABLE, CERT_FAILED, DONE, FAILED
 from reseal.cli.hands import Hand
 from reseal.cli.output import Screen, print_json
 from reseal.cli.ownfiles import OwnFiles
+from reseal.cli.running import is_served, refuse_served
 from reseal.cli.standing import Standing
 from reseal.cli.where import settings_for
 from reseal.clock import SystemClock
@@ -90,7 +91,7 @@ def open_desk(call: Call, settings: PuppetSettings, *, changing: bool) -> Desk:
     """
     clock = SystemClock()
     if not authority.exists(settings.cadir):
-        _make(call.screen, settings)
+        _make(call, settings)
     store = open_cadir(settings.cadir)
     standing = Standing(store, clock.now())
     try:
@@ -121,31 +122,26 @@ def complain(screen: Screen, error: ResealError) -> None:
 
 def _hand(call: Call, settings: PuppetSettings, store: Store) -> Hand | None:
     """Return the hand for a running CA, or None."""
-    # An HTTP client takes long to load, and verbs that only look need none.
-    from reseal.cli.remote_ca import is_running, served_hand
-
-    if not is_running(settings):
+    if not is_served(settings, call.given):
         return None
+    from reseal.cli.remote_ca import served_hand  # takes long to load
+
     ttl = settings.ca_ttl if "ca_ttl" in call.given else None
     return served_hand(settings, store, ttl)
 
 
-def _make(screen: Screen, settings: PuppetSettings) -> None:
+def _make(call: Call, settings: PuppetSettings) -> None:
     """Make a CA in an empty cadir, in the layout of where it lies.
 
     Raises:
         AuthorityError: The cadir has certificates although it has no CA, or the
             server that would use it is running.
     """
-    from reseal.cli.remote_ca import is_running  # as in _hand
-
     left = [*(settings.cadir / "signed").glob("*.pem")]
     if left:
         hint = "restore the CA's files from a backup, or move the directory away"
         raise AuthorityError(f"{settings.cadir}: certificates without a CA", hint=hint)
-    if is_running(settings):
-        where = f"{settings.ca_server}:{settings.ca_port}"
-        raise AuthorityError(f"{where}: is running without a CA", hint="stop it first")
+    refuse_served(settings, call.given)
     ruby = settings.cadir.is_relative_to(settings.ssldir)
     order = Order(
         shape="single" if ruby else "chain",
@@ -153,8 +149,8 @@ def _make(screen: Screen, settings: PuppetSettings) -> None:
         key=f"rsa:{settings.keylength}",
         server=False,
     )
-    screen.info("Creating a new SSL key for ca")
-    screen.info("Creating a new SSL certificate request for ca")
+    call.screen.info("Creating a new SSL key for ca")
+    call.screen.info("Creating a new SSL certificate request for ca")
     set_up(settings, order, SystemClock())
-    screen.notice("Signed certificate request for ca")
-    screen.info("Creating a new certificate revocation list")
+    call.screen.notice("Signed certificate request for ca")
+    call.screen.info("Creating a new certificate revocation list")

@@ -205,15 +205,20 @@ def _confirm(desk: Desk) -> None:
     """Ask before signing, if that is wanted."""
     if not desk.options.ask:
         return
-    print("Sign Certificate Request? [y/N] ", end="", flush=True)
+    stream = sys.stderr if desk.screen.json else sys.stdout
+    print("Sign Certificate Request? [y/N] ", end="", file=stream, flush=True)
     if desk.options.assume_yes:
-        print("Assuming YES from `-y' or `--assume-yes' flag")
+        print("Assuming YES from `-y' or `--assume-yes' flag", file=stream)
     elif sys.stdin.readline().strip() not in _YES:
         raise CertError("NOT Signing Certificate Request")
 
 
 def _sign(desk: Desk, name: Certname, allow: Allowances) -> None:
     desk.hand.sign(name, allow)
+    _say_signed(desk, name)
+
+
+def _say_signed(desk: Desk, name: Certname) -> None:
     desk.screen.notice(f"Signed certificate request for {name}")
     signed = entry_of_certificate(name, desk.store.get(name), None)
     desk.note("signed", document([signed], desk.options.digest)[0])
@@ -285,7 +290,10 @@ def _generate(desk: Desk, name: Certname) -> None:
     request = desk.own.request(name, desk.options.alt_names)
     desk.hand.submit(name, request.pem)
     desk.screen.notice(f"{name} has a waiting certificate request")
-    _sign(desk, name, Allowances(alt_names=True, authorization=True))
+    if _has(desk.store.get, name):
+        _say_signed(desk, name)  # the server's autosign was quicker
+    else:
+        _sign(desk, name, Allowances(alt_names=True, authorization=True))
     desk.own.keep_certificate(name, desk.store.get(name))
     path = desk.settings.requestdir / f"{name}.pem"
     desk.removed("CertificateRequest", name, path)

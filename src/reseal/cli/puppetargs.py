@@ -75,7 +75,10 @@ _SHORT_ACTIONS = {
     "-p": "print",
     "-f": "fingerprint",
 }
-_OTHER_SPELLINGS = {"--dns-alt-names": "--dns_alt_names"}
+_OTHER_SPELLINGS = {
+    "--dns-alt-names": "--dns_alt_names",
+    "--ca-server": "--ca_server",
+}
 
 
 def arrange(args: Sequence[str]) -> list[str]:
