@@ -105,8 +105,10 @@ def test_sign_revoke_and_clean_are_asked_for(host: Host) -> None:
         assert host.serial() == 3
         assert host.run(server.port, "cert", "revoke", WEB01)[0] == 0
         assert host.run(server.port, "cert", "clean", WEB01)[0] == 0
+        assert host.run(server.port, "cert", "clean", WEB01)[0] == 0
     status = f"certificate_status/{WEB01}"
-    assert server.asked == [*[("PUT", status)] * 3, ("DELETE", status)]
+    # What is revoked is not revoked again: the server may not know the name any more.
+    assert server.asked == [("PUT", status), ("PUT", status), ("DELETE", status)]
     assert {each.client for each in server.seen if "puppet-ca" in each.path} == {
         "localhost"
     }

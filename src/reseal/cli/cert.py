@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from reseal.cli import certoptions as options
 from reseal.cli.certdesk import Call, known_names, run
 from reseal.cli.desk import CertOptions
 from reseal.cli.exits import FAILED
@@ -121,40 +122,23 @@ app = typer.Typer(
 )
 
 
-def _flag(*names: str, text: str, hidden: bool = False) -> Any:
-    return typer.Option(*names, help=text, hidden=hidden)
-
-
 @app.callback()
 def _options(
     ctx: typer.Context,
-    every: Annotated[bool, _flag("--all", "-a", text="Every one.")] = False,
-    signed: Annotated[
-        bool, _flag("--signed", "-s", text="List signed certificates only.")
-    ] = False,
-    alt_names: Annotated[
-        bool, _flag("--allow-dns-alt-names", text="Sign further names too.")
-    ] = False,
-    authorization: Annotated[
-        bool,
-        _flag("--allow-authorization-extensions", text="Sign pp_auth_role and such."),
-    ] = False,
-    human: Annotated[
-        bool, _flag("--human-readable", "-H", text="List in blocks.")
-    ] = False,
-    machine: Annotated[
-        bool, _flag("--machine-readable", "-m", text="List without padding.")
-    ] = False,
-    ask: Annotated[bool, _flag("--interactive", "-i", text="Ask first.")] = False,
-    yes: Annotated[bool, _flag("--assume-yes", "-y", text="Answer yes.")] = False,
-    digest: Annotated[
-        str, typer.Option(metavar="DIGEST", help="For fingerprints.")
-    ] = "SHA256",
-    verbose: Annotated[bool, _flag("--verbose", "-v", text="Say more.")] = False,
-    debug: Annotated[bool, _flag("--debug", "-d", text="As --verbose.")] = False,
-    json: Annotated[bool, _flag("--json", text="Results as JSON.")] = False,
-    color: Annotated[str, typer.Option(help="true, false; a terminal's own.")] = "",
-    setting: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
+    every: options.Every = False,
+    signed: options.Signed = False,
+    alt_names: options.AltNames = False,
+    authorization: options.Authorization = False,
+    human: options.Human = False,
+    machine: options.Machine = False,
+    ask: options.Ask = False,
+    yes: options.Yes = False,
+    digest: options.Digest = "SHA256",
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+    json: options.Json = False,
+    color: options.Colour = "",
+    setting: options.Setting = None,
 ) -> None:
     """Keep the options for the action; without one, explain."""
     if ctx.invoked_subcommand is None:

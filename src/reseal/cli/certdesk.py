@@ -142,7 +142,7 @@ def _make(call: Call, settings: PuppetSettings) -> None:
         hint = "restore the CA's files from a backup, or move the directory away"
         raise AuthorityError(f"{settings.cadir}: certificates without a CA", hint=hint)
     refuse_served(settings, call.given)
-    ruby = settings.cadir.is_relative_to(settings.ssldir)
+    ruby = settings.cadir.resolve().is_relative_to(settings.ssldir.resolve())
     order = Order(
         shape="single" if ruby else "chain",
         ruby=ruby,

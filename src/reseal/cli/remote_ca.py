@@ -155,12 +155,10 @@ class ServedHand:
 
     def revoke(self, serials: Sequence[int]) -> None:
         rows = {row.serial: row.certname for row in self.store.inventory()}
-        for name in dict.fromkeys(rows.get(serial, "") for serial in serials):
-            if name:
-                self._ask(wire.put_state(Certname(name), "revoked"))
-        listed = bundle.load_crls(self.store.crls())[0]
-        left = [serial for serial in serials if listed.revoked(serial) is None]
-        if left:
+        wanted = (rows.get(serial, "") for serial in self._unlisted(serials))
+        for name in dict.fromkeys(filter(None, wanted)):
+            self._ask(wire.put_state(Certname(name), "revoked"))
+        if left := self._unlisted(serials):
             numbers = ", ".join(f"{serial:04X}" for serial in left)
             raise AuthorityError(
                 f"serial {numbers}: the running server does not revoke it",
@@ -173,6 +171,11 @@ class ServedHand:
     def reinventory(self) -> None:
         hint = "stop it first"
         raise AuthorityError(f"{self.api.server}: the CA is running", hint=hint)
+
+    def _unlisted(self, serials: Sequence[int]) -> list[int]:
+        """Return those that are not on the CA's own list, the first of its file."""
+        listed = bundle.load_crls(self.store.crls())[0]
+        return [serial for serial in serials if listed.revoked(serial) is None]
 
     def _ask(self, request: wire.Request, *fine: int) -> None:
         response = self.api.send(request)
