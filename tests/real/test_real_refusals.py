@@ -150,5 +150,5 @@ def test_a_certname_that_leads_out_of_the_directory_names_its_line(
     line = text.splitlines().index('certname = "../evil"') + 1
     done = deployment.site.reseal(*deployment.words("regenerate", "--yes"))
     assert done.returncode == 2
-    assert f"site.toml:{line}: " in done.stderr
+    assert f"site.toml: line {line}: " in done.stderr
     assert "../evil" in done.stderr

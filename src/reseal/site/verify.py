@@ -180,10 +180,14 @@ async def _handshakes(at: Target, standard: Standard) -> list[Check]:
         probes.append(way | old)
     data = json.dumps(probes).encode()
     answers = await at.ruby("probe", stdin=data, timeout=30 + 25 * len(probes))
-    return list(_judge(at, answers))
+    return list(judge(at, answers))
 
 
-def _judge(at: Target, answers: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
+def judge(at: Target, answers: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
+    """Judge what a node's probes saw: with its new certificate, then with its old.
+
+    A refusal counts only if the new certificate was accepted a moment before.
+    """
     new = answers[0]
     reached = "error" not in new
     if not reached:

@@ -1,0 +1,93 @@
+"""`reseal site` on the command line, where no site is needed."""
+
+from __future__ import annotations
+
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reseal.cli import siteview
+from reseal.cli.main import main
+from reseal.errors import UsageError
+
+
+def test_every_command_explains_itself_with_an_example(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = "discover survey plan regenerate status resume rollback verify report"
+    for name in names.split():
+        assert main(["site", name, "--help"]) == 0
+        assert f"Example: reseal site {name}" in capsys.readouterr().out
+
+
+def test_a_site_file_that_is_missing_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "none.toml"
+    assert main(["site", "survey", "--site", str(path)]) == 1
+    assert f"reseal: error: {path}: no such file" in capsys.readouterr().err
+
+
+def test_faults_of_a_site_file_name_their_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text('[[node]]\ncertname = "a.lab.test"\nroles = ["ca"]\nrols = 1\n')
+    assert main(["site", "plan", "--site", str(path)]) == 2
+    assert f"{path}: line 4: rols: unknown key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["status", "resume", "verify", "report"])
+def test_without_a_run_there_is_nothing_to_go_on_with(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["site", verb, "--runs", str(tmp_path)]) == 1
+    assert f"reseal: error: no run in {tmp_path}" in capsys.readouterr().err
+
+
+class Typed(StringIO):
+    """A terminal at which somebody has typed something."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def confirm(monkeypatch: pytest.MonkeyPatch, typed: str, *, terminal: bool) -> None:
+    plan: Any = _plan_of(":".join(["AB"] * 28 + ["12", "34", "56", "78"]))
+    stream = Typed(typed) if terminal else StringIO(typed)
+    monkeypatch.setattr(sys, "stdin", stream)
+    siteview.confirm(plan)
+
+
+def _plan_of(fingerprint: str) -> Any:
+    class Certificate:
+        pass
+
+    ca: Any = Certificate()
+    ca.fingerprint = fingerprint
+    plan: Any = Certificate()
+    plan.ca = Certificate()
+    plan.ca.server = Certificate()
+    plan.ca.server.ca = (ca,)
+    return plan
+
+
+def test_the_ending_of_the_old_fingerprint_confirms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    confirm(monkeypatch, "12:34:56:78\n", terminal=True)
+
+
+@pytest.mark.parametrize("typed", ["yes\n", "12:34:56:79\n", "\x20\n"])
+def test_anything_else_does_not(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    with pytest.raises(UsageError, match="nothing was changed"):
+        confirm(monkeypatch, typed, terminal=True)
+
+
+def test_nobody_at_a_terminal_cannot_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="nobody is there") as caught:
+        confirm(monkeypatch, "12:34:56:78\n", terminal=False)
+    assert "--yes" in str(caught.value.hint)
