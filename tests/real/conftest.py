@@ -45,13 +45,19 @@ class Raised:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here as `real` and give it time."""
+    """Mark everything here as `real`, give it time, and keep a shape together.
+
+    The last is for `pytest -n 2 --dist loadgroup`: each worker has one site.
+    """
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.real)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(LIMIT))
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+                shape = item.callspec.params.get("raised")
+                item.add_marker(pytest.mark.xdist_group(getattr(shape, "name", "")))
 
 
 @pytest.fixture(scope="session")
