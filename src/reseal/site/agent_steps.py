@@ -115,9 +115,13 @@ class Run:
     """See an agent run end that used the new certificate."""
 
     async def done(self, at: Target, run: Context) -> bool:
-        return at.facts.disabled is not None or (
-            await at.has("started") and _is_good(await self._outcome(at, 0))
+        if at.facts.disabled is not None:
+            return True
+        newer = await at.transport.run(
+            '[ -e "$2" ] && [ "$1" -nt "$2" ]',
+            *(at.setting("lastrunfile"), f"{at.backup}/started"),
         )
+        return newer.exit == 0 and _is_good(await self._outcome(at, 0))
 
     async def do(self, at: Target, run: Context) -> None:
         if not await at.has("started"):

@@ -9,6 +9,8 @@ Sources: Puppet, `ssl/state_machine.rb`, `agent.rb` (splay); Puppet's settings
 
 from __future__ import annotations
 
+import asyncio
+
 from cryptography import x509
 
 from reseal.certname import Certname
@@ -18,10 +20,14 @@ from reseal.site.desk import Expected, surprises
 from reseal.site.foresee import foreign_names
 from reseal.site.generation import major
 from reseal.site.target import Target
+from reseal.site.transport import exists
 from reseal.x509.bundle import load_certificate
 from reseal.x509.certexts import extensions_of
 from reseal.x509.certificate import public_key
 from reseal.x509.keys import key_fingerprint
+
+Identity = dict[str, str | None]
+"""What a node has: `key`, a fingerprint, and `certificate`, PEM."""
 
 PATIENT = 15
 """Seconds; an agent that looks for its certificate less often is started anew."""
@@ -42,51 +48,64 @@ class Enrol:
             await at.start(agent)
         else:
             await launch_agent(at)
-        await self._sign(at, run)
-        run.tell(f"{at.name}/agent.enrol", "waits for its certificate")
-        if as_service and agent is not None and waits(at) > PATIENT:
-            await at.stop(agent)
-            await at.start(agent)
-        limit = run.limits.certificate
-        hostcert = at.setting("hostcert")
-        answer = await at.ruby("certificate", hostcert, str(limit), timeout=limit + 60)
-        if answer["certificate"] is None:
-            raise StepFailed(
-                f"{at.name}: its certificate did not arrive in {limit} s",
-                hint=f"look at the agent's log there: {at.backup}/agent.log or journal",
-            )
-        await self._prove(at, run)
+        key = await self._key(at, run)
+        limit = run.limits.request + run.limits.certificate
+        # With autosign on, the CA signs before anybody can look.
+        arrival = asyncio.create_task(look(at, limit, certificate=True))
+        wish = expected(at, run, key)
+        try:
+            await self._signed(at, run, wish, arrival)
+            run.tell(f"{at.name}/agent.enrol", "waits for its certificate")
+            if as_service and agent is not None and waits(at) > PATIENT:
+                await at.stop(agent)
+                await at.start(agent)
+            _prove(at, run, wish, await arrival)
+        finally:
+            arrival.cancel()
 
-    async def _prove(self, at: Target, run: Context) -> None:
-        """Hold the certificate against what the plan expects.
-
-        With autosign on, the CA has signed before anybody could look.
-        """
-        seen = await look(at, 0)
-        certificate = _parsed(seen["certificate"])
-        if certificate is None or not _is_ours(seen, run):
-            raise StepFailed(f"{at.name}: its certificate is not of the new CA")
-        wish = expected(at, run, seen["key"] or "")
-        if found := list(surprises(extensions_of(certificate), wish)):
-            hint = f"revoke it; or, if this is meant, plan again with --allow {at.name}"
-            message = f"{at.name}: its new certificate is wrong: {'; '.join(found)}"
-            raise StepFailed(message, hint=hint)
-
-    async def _sign(self, at: Target, run: Context) -> None:
+    async def _key(self, at: Target, run: Context) -> str:
+        """Wait for the node's key and return its fingerprint."""
         limit = run.limits.request
-        step = f"{at.name}/agent.enrol"
-        run.tell(step, "makes its key")
-        answer = await look(at, limit)
-        if answer["key"] is None:
+        run.tell(f"{at.name}/agent.enrol", "makes its key")
+        key = (await look(at, limit))["key"]
+        if key is None:
             raise StepFailed(
                 f"{at.name}: the agent made no key in {limit} s",
                 hint="look at the agent's log there, then: reseal site resume",
             )
-        if _is_ours(answer, run):
-            return
-        run.tell(step, "sends its request, waits for it to be signed")
-        wish = expected(at, run, answer["key"])
-        await (await run.desk()).sign(wish, limit=limit)
+        return key
+
+    async def _signed(
+        self, at: Target, run: Context, wish: Expected, arrival: asyncio.Task[Identity]
+    ) -> None:
+        """Wait until the request is signed, or the certificate is there already."""
+        run.tell(
+            f"{at.name}/agent.enrol", "sends its request, waits for it to be signed"
+        )
+        desk = await run.desk()
+        signing = asyncio.create_task(desk.sign(wish, limit=run.limits.request))
+        try:
+            await asyncio.wait({arrival, signing}, return_when=asyncio.FIRST_COMPLETED)
+            if signing.done():
+                await signing
+        finally:
+            signing.cancel()
+
+
+def _prove(at: Target, run: Context, wish: Expected, seen: Identity) -> None:
+    """Hold a node's certificate against what the plan expects."""
+    certificate = _parsed(seen["certificate"])
+    if certificate is None:
+        raise StepFailed(
+            f"{at.name}: its certificate did not arrive",
+            hint=f"look at the agent's log there: {at.backup}/agent.log or journal",
+        )
+    if not _is_ours(seen, run):
+        raise StepFailed(f"{at.name}: its certificate is not of the new CA")
+    if found := list(surprises(extensions_of(certificate), wish)):
+        hint = f"revoke it; or, if this is meant, plan again with --allow {at.name}"
+        message = f"{at.name}: its new certificate is wrong: {'; '.join(found)}"
+        raise StepFailed(message, hint=hint)
 
 
 def expected(at: Target, run: Context, key: str) -> Expected:
@@ -126,18 +145,18 @@ async def launch_agent(at: Target) -> None:
     await at.ruby("launch", log, pid, at.facts.puppet, *words, "--color=false")
 
 
-async def look(at: Target, limit: int) -> dict[str, str | None]:
+async def look(at: Target, limit: int, *, certificate: bool = False) -> Identity:
     """Return the node's key (fingerprint) and certificate (PEM), as far as there.
 
     Args:
         at: The node.
         limit: Seconds to wait for a key.
+        certificate: Wait for a certificate too.
     """
-    answer: dict[str, str | None] = await at.ruby(
+    answer: Identity = await at.ruby(
         "identity",
-        at.setting("hostprivkey"),
-        at.setting("hostcert"),
-        str(limit),
+        *(at.setting("hostprivkey"), at.setting("hostcert")),
+        *(str(limit), "certificate" if certificate else "key"),
         timeout=limit + 60,
     )
     return answer
@@ -145,10 +164,12 @@ async def look(at: Target, limit: int) -> dict[str, str | None]:
 
 async def has_new_certificate(at: Target, run: Context) -> bool:
     """Tell whether the node has a certificate of the new CA for the key it has."""
+    if not await exists(at.transport, at.setting("hostcert")):
+        return False
     return _is_ours(await look(at, 0), run)
 
 
-def _is_ours(answer: dict[str, str | None], run: Context) -> bool:
+def _is_ours(answer: Identity, run: Context) -> bool:
     certificate = _parsed(answer["certificate"])
     if certificate is None or not run.is_new(certificate):
         return False

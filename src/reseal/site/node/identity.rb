@@ -1,8 +1,8 @@
-# Wait until the agent of this node has made its key; tell key and certificate.
+# Wait until the agent of this node has what it needs; tell key and certificate.
 #
-# Arguments: private key, certificate (paths), seconds to wait.  Prints the SHA-256
-# fingerprint of the public key that belongs to the private key, and the certificate
-# as far as it is there.
+# Arguments: private key, certificate (paths), seconds to wait, and for what: `key` or
+# `certificate`.  Prints the SHA-256 fingerprint of the public key that belongs to the
+# private key, and the certificate as far as it is there.
 require 'digest'
 require 'json'
 require 'openssl'
@@ -19,18 +19,16 @@ def public_der(key)
   point.to_der
 end
 
-key_path, certificate_path, limit = ARGV
+key_path, certificate_path, limit, wanted = ARGV
 give_up = Time.now + limit.to_f
+key = certificate = nil
 loop do
-  text = read(key_path)
+  text, certificate = read(key_path), read(certificate_path)
   # A file that is still being written is looked at again.
   key = text && (OpenSSL::PKey.read(text) rescue nil)
-  if key
-    digest = Digest::SHA256.hexdigest(public_der(key)).upcase.scan(/../).join(':')
-    puts JSON.generate('key' => digest, 'certificate' => read(certificate_path))
-    exit
-  end
-  break if Time.now > give_up
+  whole = certificate && (OpenSSL::X509::Certificate.new(certificate) rescue nil)
+  break if (key && (whole || wanted == 'key')) || Time.now > give_up
   sleep 0.2
 end
-puts JSON.generate('key' => nil, 'certificate' => read(certificate_path))
+digest = key && Digest::SHA256.hexdigest(public_der(key)).upcase.scan(/../).join(':')
+puts JSON.generate('key' => digest, 'certificate' => certificate)
