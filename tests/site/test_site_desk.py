@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from reseal.certname import Certname
-from reseal.errors import StepFailed
+from reseal.errors import ResealError, StepFailed, Unreachable
+from reseal.site.authority import Answer
 from reseal.site.desk import Expected, SigningDesk
 from reseal.x509.certexts import text_extension
 from reseal.x509.csr import build_request
@@ -42,13 +43,17 @@ class FakeAuthority:
     waiting: dict[str, bytes] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
     signed: list[Sequence[str]] = field(default_factory=list)
+    hiccups: list[ResealError] = field(default_factory=list)
 
     async def requests(self, names: Sequence[Certname]) -> Mapping[str, bytes]:
         return {name: self.waiting[name] for name in names if name in self.waiting}
 
-    async def sign(self, names: Sequence[Certname]) -> Mapping[str, str]:
+    async def sign(self, names: Sequence[Certname]) -> Answer:
+        if self.hiccups:
+            raise self.hiccups.pop()
         self.signed.append(tuple(names))
-        return self.refusals
+        signed = frozenset(names) - self.refusals.keys()
+        return Answer(signed, self.refusals, {})
 
 
 def sign(ca: FakeAuthority, expected: Expected = EXPECTED, limit: float = 5) -> None:
@@ -105,6 +110,18 @@ def test_what_the_ca_refuses_says_why() -> None:
     ca = FakeAuthority({WEB: request()}, refusals={WEB: "HTTP status 409: no"})
     with pytest.raises(StepFailed, match="the CA refused to sign: HTTP status 409"):
         sign(ca)
+
+
+def test_a_hiccup_of_the_ca_is_outlived_and_told_only_if_it_lasts() -> None:
+    ca = FakeAuthority({WEB: request()}, hiccups=[Unreachable("puppet: gone")] * 3)
+    sign(ca)
+    assert ca.signed == [(WEB,)]
+    lasting = FakeAuthority(
+        {WEB: request()}, hiccups=[Unreachable("puppet: gone")] * 99
+    )
+    with pytest.raises(StepFailed, match=r"web01.*puppet: gone"):
+        sign(lasting, limit=0.2)
+    assert lasting.signed == []
 
 
 def test_a_request_that_never_comes_ends_the_wait() -> None:

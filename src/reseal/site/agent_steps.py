@@ -68,6 +68,8 @@ class StopAgent:
             _WAIT_FOR_RUN, lock, str(limit), timeout=limit + 60
         )
         if result.exit != 0:
+            if agent is not None and agent.active:
+                await at.start(agent)
             hint = f"wait until it has ended, or end it; its lock is {lock}"
             raise StepFailed(
                 f"{at.name}: an agent run has gone on for {limit} s", hint=hint
@@ -124,10 +126,16 @@ class Run:
         return newer.exit == 0 and _is_good(await self._outcome(at, 0))
 
     async def do(self, at: Target, run: Context) -> None:
-        if not await at.has("started"):
+        begun = await at.has("started")
+        again = begun and bool((await self._outcome(at, 0))["ended"])
+        if again or not begun:
             await at.mark("started")
         if not runs_as_service(at):
             await launch_agent(at)
+        elif again and at.facts.agent is not None:
+            # That run got no catalog; the next one would come with the interval.
+            await at.stop(at.facts.agent)
+            await at.start(at.facts.agent)
         limit = run.limits.run
         outcome = await self._outcome(at, limit)
         if not outcome["ended"]:

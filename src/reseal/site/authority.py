@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reseal.certname import Certname
-from reseal.site.generation import server_of
+from reseal.site.generation import major, server_of
 from reseal.site.target import Target
 
 _SIGNED = 204
@@ -31,14 +31,29 @@ done
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a CA did with the requests it was asked to sign.
+
+    Attributes:
+        signed: Certnames it has signed.
+        refused: Certnames it will not sign, each with the reason.
+        failed: Certnames to ask for again, each with what went wrong.
+    """
+
+    signed: frozenset[str]
+    refused: Mapping[str, str]
+    failed: Mapping[str, str]
+
+
 class SiteAuthority(Protocol):
     """A site's CA, as far as a regeneration needs it."""
 
     async def requests(self, names: Sequence[Certname]) -> Mapping[str, bytes]:
         """Return the waiting requests (PEM) of these certnames, as far as any wait."""
 
-    async def sign(self, names: Sequence[Certname]) -> Mapping[str, str]:
-        """Sign these certnames' requests and return why any was refused."""
+    async def sign(self, names: Sequence[Certname]) -> Answer:
+        """Sign these certnames' requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class PuppetServer:
     async def requests(self, names: Sequence[Certname]) -> Mapping[str, bytes]:
         return await _read_requests(self.host, names)
 
-    async def sign(self, names: Sequence[Certname]) -> Mapping[str, str]:
+    async def sign(self, names: Sequence[Certname]) -> Answer:
         setting = self.host.setting
         answers = await self.host.ruby(
             "ca_api",
@@ -61,11 +76,16 @@ class PuppetServer:
             stdin="\n".join(names).encode(),
             timeout=60 + 30 * len(names),
         )
-        return {
+        told = {
             name: f"HTTP status {answer['status']}: {answer['body']}".strip()
             for name, answer in answers.items()
-            if answer["status"] != _SIGNED
         }
+        status = {name: int(answer["status"]) for name, answer in answers.items()}
+        return Answer(
+            signed=frozenset(n for n in told if status[n] == _SIGNED),
+            refused={n: told[n] for n in told if 400 <= status[n] < 500},
+            failed={n: told[n] for n in told if not 200 <= status[n] < 500},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +97,17 @@ class PuppetCert:
     async def requests(self, names: Sequence[Certname]) -> Mapping[str, bytes]:
         return await _read_requests(self.host, names)
 
-    async def sign(self, names: Sequence[Certname]) -> Mapping[str, str]:
-        refused = await self._sign(names)
-        if not refused or len(names) == 1:
-            return dict.fromkeys(names, refused) if refused else {}
-        # `puppet cert sign` stops at the first one that it refuses.
-        waiting = await self.requests(names)
-        found = {name: await self._sign([name]) for name in names if name in waiting}
-        return {name: why for name, why in found.items() if why}
+    async def sign(self, names: Sequence[Certname]) -> Answer:
+        refused: dict[str, str] = {}
+        why = await self._sign(names)
+        if why and len(names) > 1:
+            # `puppet cert sign` stops at the first one that it refuses.
+            waiting = await self.requests(names)
+            told = {n: await self._sign([n]) for n in names if n in waiting}
+            refused = {name: text for name, text in told.items() if text}
+        elif why:
+            refused = dict.fromkeys(names, why)
+        return Answer(frozenset(names) - refused.keys(), refused, {})
 
     async def _sign(self, names: Sequence[Certname]) -> str:
         """Sign, and return what `puppet cert` had against it; empty for nothing."""
@@ -103,8 +126,8 @@ class PuppetCert:
 
 def authority_of(host: Target) -> SiteAuthority:
     """Return the way to ask the CA on `host`."""
-    kind = server_of(host.facts).kind
-    return PuppetServer(host) if kind == "puppetserver" else PuppetCert(host)
+    version = major(server_of(host.facts).version)
+    return PuppetServer(host) if version >= 6 else PuppetCert(host)
 
 
 async def _read_requests(host: Target, names: Sequence[Certname]) -> dict[str, bytes]:

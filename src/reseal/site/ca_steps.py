@@ -22,12 +22,14 @@ from cryptography import x509
 
 from reseal.ca.setup import NewAuthority, ServerLeaf, new_authority
 from reseal.certname import Certname
-from reseal.errors import StepFailed
+from reseal.errors import NotFound, ResealError, StepFailed
+from reseal.site.agent_steps import Backup
 from reseal.site.context import Context
 from reseal.site.generation import Generation, server_of
 from reseal.site.rundir import BUNDLE, CRLS
+from reseal.site.server_steps import fault_of, server_name
 from reseal.site.target import Target
-from reseal.site.transport import check
+from reseal.site.transport import check, read
 from reseal.x509.certificate import public_key, to_pem
 from reseal.x509.keys import PublicKey, dump_public, load_public
 
@@ -42,6 +44,11 @@ _SSL_DIRECTORIES = {
     "public_keys": "0755",
 }
 _SECRET = "0640"  # noqa: S105
+_SAME = r"""
+for file in serial inventory.txt ca_crl.pem; do
+    [ "$(sha256sum <"$1/$file")" = "$(sha256sum <"$2/$file")" ] || exit 1
+done
+"""
 _PUBLIC = "0644"
 
 
@@ -100,6 +107,7 @@ class Prepare:
                 f"{at.name}: a new CA is in place, but this machine has no copy of it",
                 hint="copy its ca_crt.pem and ca_crl.pem into the run's directory",
             )
+        await _require_answer(at)
         keys = await self._keys(at, run.plan.generation)
         made = await self._authority(at, run, keys)
         await self._stage(at, made, keys)
@@ -133,7 +141,7 @@ class Prepare:
             server=server_leaf(at, keys["server"], ruby=wanted.ruby),
             ttl=wanted.ttl,
             now=run.clock.now(),
-            first_serial=wanted.first_serial,
+            first_serial=max(wanted.first_serial, await next_serial(at)),
         )
 
     async def _stage(
@@ -163,13 +171,65 @@ class Install:
         return await at.has("installed")
 
     async def do(self, at: Target, run: Context) -> None:
-        if not (await at.has("manifest") and await at.has("prepared")):
-            raise StepFailed(f"{at.name}: no proven backup, or no new CA to put there")
+        if not await at.has("setting-aside"):
+            try:
+                await self._catch_up(at, run)
+            except ResealError:
+                await _start_again(at)
+                raise
         cadir, inside = cadir_of(at)
         pairs = [f"{at.setting('ssldir')}={at.backup}/new/ssl"]
         if inside is None:
             pairs.append(f"{cadir}={at.backup}/new/ca")
         await at.ruby("install", at.backup, *pairs, timeout=900)
+
+    async def _catch_up(self, at: Target, run: Context) -> None:
+        """Take in what the old CA has signed or revoked since the backup.
+
+        The server is stopped now, so that what is there stays as it is.
+        """
+        if not (await at.has("manifest") and await at.has("prepared")):
+            raise StepFailed(f"{at.name}: no proven backup, or no new CA to put there")
+        cadir = cadir_of(at)[0]
+        moved = await at.transport.run(_SAME, cadir, at.kept(cadir))
+        if moved.exit != 0:
+            run.tell(f"{at.name}/ca.install", "the CA was at work since its backup")
+            await Backup().do(at, run)
+            await Prepare().do(at, run)
+
+
+async def next_serial(at: Target) -> int:
+    """Return what the old CA's `serial` file says now; 1 when it says nothing."""
+    cadir = cadir_of(at)[0]
+    try:
+        return int(await read(at.transport, f"{cadir}/serial"), 16)
+    except (NotFound, ValueError):
+        return 1
+
+
+async def _require_answer(at: Target) -> None:
+    """Hold that the server can be asked the way its start will be proven.
+
+    Raises:
+        StepFailed: It runs, and its own host does not find it by its name.
+    """
+    service = server_of(at.facts).service
+    if service is None or not service.active or await at.has("setting-aside"):
+        return
+    fault = await fault_of(at)
+    if fault is not None and fault.startswith(("SocketError", "Errno::")):
+        name = server_name(at)
+        hint = f"make {name} lead to the server there (DNS or /etc/hosts)"
+        raise StepFailed(f"{at.name}: {name} does not lead there: {fault}", hint=hint)
+
+
+async def _start_again(at: Target) -> None:
+    """Start what was stopped for a change that did not come."""
+    service, agent = server_of(at.facts).service, at.facts.agent
+    if service is not None and service.active:
+        await at.start(service)
+    if agent is not None and agent.active:
+        await at.start(agent)
 
 
 def key_path(at: Target, name: str) -> str:

@@ -11,7 +11,7 @@ Many nodes wait at the desk at once; what has arrived is signed in one go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from reseal.certname import Certname
@@ -89,6 +89,7 @@ class SigningDesk:
         self._interval = interval
         self._waiting: dict[Certname, _Waiting] = {}
         self._worker: asyncio.Task[None] | None = None
+        self._trouble: str | None = None
 
     async def sign(self, expected: Expected, *, limit: float) -> None:
         """Wait until the CA holds the expected request, then have it signed.
@@ -108,8 +109,9 @@ class SigningDesk:
         try:
             await asyncio.wait_for(signed, limit)
         except TimeoutError:
+            trouble = self._trouble or "its request did not reach the CA"
             raise StepFailed(
-                f"{expected.certname}: its request did not reach the CA in {limit:g} s",
+                f"{expected.certname}: {trouble}; waited for {limit:g} s",
                 hint="look at the agent's log on the node, then: reseal site resume",
             ) from None
         finally:
@@ -126,7 +128,8 @@ class SigningDesk:
             try:
                 await self._round()
             except ResealError as error:
-                self._settle(tuple(self._waiting), error)
+                # A hiccup of the CA or of the way to it: each node has its limit.
+                self._trouble = str(error)
             await asyncio.sleep(self._interval)
 
     async def _round(self) -> None:
@@ -135,12 +138,15 @@ class SigningDesk:
         ready = [n for n in names if n in arrived and self._is_expected(n, arrived[n])]
         if not ready:
             return
-        refused = await self._authority.sign(ready)
+        answer = await self._authority.sign(ready)
+        self._trouble = next(iter(answer.failed.values()), None)
         for name in ready:
-            why = refused.get(name)
-            hint = f"sign it by hand once the cause is gone: {name}"
-            error = StepFailed(f"{name}: the CA refused to sign: {why}", hint=hint)
-            self._settle([name], error if why else None)
+            if name in answer.signed:
+                self._settle(name, None)
+            elif why := answer.refused.get(name):
+                hint = f"sign it by hand once the cause is gone: {name}"
+                error = StepFailed(f"{name}: the CA refused to sign: {why}", hint=hint)
+                self._settle(name, error)
 
     def _is_expected(self, name: Certname, pem: bytes) -> bool:
         waiting = self._waiting.get(name)
@@ -157,15 +163,14 @@ class SigningDesk:
             f"(reseal cert clean {name}) and find out who sent it"
         )
         message = f"{name}: the request at the CA is not signed: {'; '.join(found)}"
-        self._settle([name], StepFailed(message, hint=hint))
+        self._settle(name, StepFailed(message, hint=hint))
         return False
 
-    def _settle(self, names: Sequence[Certname], error: ResealError | None) -> None:
-        for name in names:
-            waiting = self._waiting.get(name)
-            if waiting is None or waiting.signed.done():
-                continue
-            if error is None:
-                waiting.signed.set_result(None)
-            else:
-                waiting.signed.set_exception(error)
+    def _settle(self, name: Certname, error: ResealError | None) -> None:
+        waiting = self._waiting.get(name)
+        if waiting is None or waiting.signed.done():
+            return
+        if error is None:
+            waiting.signed.set_result(None)
+        else:
+            waiting.signed.set_exception(error)

@@ -14,15 +14,14 @@ import asyncio
 from cryptography import x509
 
 from reseal.certname import Certname
-from reseal.errors import ParseError, StepFailed
+from reseal.errors import NotFound, ParseError, StepFailed
 from reseal.site.context import Context
 from reseal.site.desk import Expected, surprises
-from reseal.site.foresee import foreign_names
-from reseal.site.generation import major
+from reseal.site.generation import major, server_of
 from reseal.site.target import Target
-from reseal.site.transport import exists
+from reseal.site.transport import exists, read
 from reseal.x509.bundle import load_certificate
-from reseal.x509.certexts import extensions_of
+from reseal.x509.certexts import alt_names, extensions_of, puppet_extensions
 from reseal.x509.certificate import public_key
 from reseal.x509.keys import key_fingerprint
 
@@ -52,11 +51,11 @@ class Enrol:
         limit = run.limits.request + run.limits.certificate
         # With autosign on, the CA signs before anybody can look.
         arrival = asyncio.create_task(look(at, limit, certificate=True))
-        wish = expected(at, run, key)
+        wish = await expected(at, run, key)
         try:
             await self._signed(at, run, wish, arrival)
             run.tell(f"{at.name}/agent.enrol", "waits for its certificate")
-            if as_service and agent is not None and waits(at) > PATIENT:
+            if as_service and agent is not None and not 0 < waits(at) <= PATIENT:
                 await at.stop(agent)
                 await at.start(agent)
             _prove(at, run, wish, await arrival)
@@ -108,16 +107,33 @@ def _prove(at: Target, run: Context, wish: Expected, seen: Identity) -> None:
         raise StepFailed(message, hint=hint)
 
 
-def expected(at: Target, run: Context, key: str) -> Expected:
-    """Return what the node's request must look like: its old names and facts."""
-    old, own = at.facts.hostcert, at.facts.certname
+async def expected(at: Target, run: Context, key: str) -> Expected:
+    """Return what the node's request must look like: its old names and facts.
+
+    They are read from what the old CA keeps of the node, in the backup on the CA's
+    host.  What the node itself shows as its certificate counts for nothing: whoever
+    is root there could have put any certificate in its place.
+    """
+    old, own = await _old_certificate(at, run), at.facts.certname
+    extensions = extensions_of(old) if old is not None else ()
     return Expected(
         certname=Certname(own),
         key=key,
-        alt_names=frozenset((*foreign_names(at.facts), f"DNS:{own}")),
-        extensions=dict(old.extensions) if old else {},
+        alt_names=frozenset((*alt_names(extensions), f"DNS:{own}")),
+        extensions=puppet_extensions(extensions),
         allowed=at.name in run.plan.choices.allow,
     )
+
+
+async def _old_certificate(at: Target, run: Context) -> x509.Certificate | None:
+    """Return the certificate that the old CA had given the node; None without one."""
+    host = await run.target(run.plan.ca.name)
+    cadir = server_of(host.facts).cadir or ""
+    path = host.kept(f"{cadir}/signed/{at.facts.certname}.pem")
+    try:
+        return load_certificate(await read(host.transport, path))
+    except NotFound:
+        return None
 
 
 def runs_as_service(at: Target) -> bool:

@@ -94,13 +94,14 @@ async def fault_of(at: Target) -> str | None:
     the server must show the certificate that lies in the SSL directory.
     """
     probe = {
-        "host": at.facts.certname,
+        "host": server_name(at),
         "port": server_of(at.facts).port,
         "path": "/puppet-ca/v1/certificate/ca?environment=production",
         "bundle": at.setting("localcacert"),
-        "crls": at.setting("hostcrl"),
         "expected": at.setting("hostcert"),
     }
+    if checks_revocation(at):
+        probe["crls"] = at.setting("hostcrl")
     answers = await at.ruby("probe", stdin=json.dumps([probe]).encode(), timeout=60)
     answer = answers[0]
     if "error" in answer:
@@ -108,6 +109,16 @@ async def fault_of(at: Target) -> str | None:
     if answer["server"] != answer.get("expected"):
         return "it shows another certificate than the one in its SSL directory"
     return None
+
+
+def server_name(at: Target) -> str:
+    """Return the name by which the node's agent asks for its server."""
+    return at.facts.settings.get("server") or at.facts.certname
+
+
+def checks_revocation(at: Target) -> bool:
+    """Tell whether the node's agent holds revocation lists at all."""
+    return at.facts.settings.get("certificate_revocation", "chain") != "false"
 
 
 async def last_words(at: Target, service: ServiceFacts) -> str:

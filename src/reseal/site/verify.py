@@ -22,6 +22,7 @@ from reseal.errors import ChainInvalid, NotFound, ParseError, ResealError
 from reseal.site.enrol import look
 from reseal.site.facts import NodeFacts
 from reseal.site.generation import server_of
+from reseal.site.server_steps import checks_revocation, server_name
 from reseal.site.target import Target
 from reseal.site.transport import read
 from reseal.x509.bundle import (
@@ -62,7 +63,6 @@ class Standard:
         bundle: The CA's certificates, the signing one first.
         crls: Their revocation lists, PEM.
         old_keys: Fingerprints of the old CA's keys; nothing may trust them.
-        server: Name that agents connect to.
         port: TCP port.
         at: The time now.
     """
@@ -70,7 +70,6 @@ class Standard:
     bundle: tuple[x509.Certificate, ...]
     crls: bytes
     old_keys: frozenset[str]
-    server: str
     port: int
     at: datetime
 
@@ -82,7 +81,7 @@ def standard_for(
     certificates = load_certificates(bundle)
     current = {key_fingerprint(public_key(each)) for each in certificates}
     port = server_of(facts).port
-    return Standard(certificates, crls, old_keys - current, facts.certname, port, at)
+    return Standard(certificates, crls, old_keys - current, port, at)
 
 
 async def verify_node(at: Target, standard: Standard) -> list[Check]:
@@ -124,8 +123,7 @@ async def _trust(at: Target, standard: Standard) -> list[Check]:
     """The node trusts the CA and nothing else."""
     current = {key_fingerprint(public_key(each)) for each in standard.bundle}
     found = []
-    revocation = at.facts.settings.get("certificate_revocation", "chain") != "false"
-    for setting in ("localcacert", "hostcrl")[: 1 + revocation]:
+    for setting in ("localcacert", "hostcrl")[: 1 + checks_revocation(at)]:
         try:
             data = await read(at.transport, at.setting(setting))
         except NotFound as error:
@@ -168,14 +166,16 @@ def _crl_keys(data: bytes, standard: Standard) -> set[str]:
 async def _handshakes(at: Target, standard: Standard) -> list[Check]:
     setting = at.facts.settings.get
     way = {
-        "host": standard.server,
+        "host": server_name(at),
         "port": standard.port,
         "path": "/puppet-ca/v1/certificate/ca?environment=production",
     }
     files = {"certificate": setting("hostcert"), "key": setting("hostprivkey")}
-    trust = {"bundle": setting("localcacert"), "crls": setting("hostcrl")}
+    trust = {"bundle": setting("localcacert")}
+    if checks_revocation(at):
+        trust["crls"] = setting("hostcrl")
     probes = [way | files | trust]
-    if await at.has("manifest"):
+    if at.facts.key_matches and await at.has("manifest"):
         old = {name: at.kept(path or "") for name, path in files.items()}
         probes.append(way | old)
     data = json.dumps(probes).encode()
@@ -199,7 +199,7 @@ def judge(at: Target, answers: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
         if at.facts.hostcert is None:
             continue
         seen = str(old.get("error") or f"HTTP status {old.get('status')}")
-        refused = reached and seen.startswith(_REFUSALS)
+        refused = reached and "tried" in old and seen.startswith(_REFUSALS)
         told = f"{_word(refused)}: {seen.rpartition('state=error: ')[2]}"
         yield Check(at.name, "old certificate", refused, told)
 
