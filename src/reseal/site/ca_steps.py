@@ -1,9 +1,9 @@
 """What is done to the CA's host: prepare a new CA aside, swap it in.
 
 Everything of the new CA is made and proven in the run's own directory while the
-old site still works; what stops the site is two renames long.  Guarantee: the CA's
-private keys are made on the CA's host and never leave it; what this machine signs
-with is a `Signer` that asks there.
+old site still works; what stops the site is a swap and a restart.  Guarantee: the
+CA's private keys are made on the CA's host and never leave it; what this machine
+signs with is a `Signer` that asks there.
 
 Sources: Puppet, "SSL: Regenerating All Certificates in a Puppet Deployment",
 step 1; docs/reference/ca.md (files, owners and modes).
