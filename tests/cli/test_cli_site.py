@@ -11,7 +11,7 @@ import pytest
 
 from reseal.cli import siteview
 from reseal.cli.main import main
-from reseal.errors import UsageError
+from reseal.errors import Unreachable, UsageError
 
 
 def test_every_command_explains_itself_with_an_example(
@@ -91,3 +91,17 @@ def test_nobody_at_a_terminal_cannot_confirm(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UsageError, match="nobody is there") as caught:
         confirm(monkeypatch, "12:34:56:78\n", terminal=False)
     assert "--yes" in str(caught.value.hint)
+
+
+def test_errors_of_several_nodes_are_told_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    errors = [Unreachable("a.lab.test: is away"), Unreachable("b.lab.test: is away")]
+
+    def fail(*_: object) -> None:
+        raise ExceptionGroup("", [errors[0], ExceptionGroup("", [errors[1]])])
+
+    monkeypatch.setattr("reseal.cli.sitesee.load_roster", fail)
+    assert main(["site", "survey", "--site", str(tmp_path / "site.toml")]) == 1
+    said = capsys.readouterr().err
+    assert said.splitlines() == [f"reseal: error: {error}" for error in errors]

@@ -130,6 +130,18 @@ def test_no_batch_begins_once_too_many_have_failed(tmp_path: Path) -> None:
     assert "agent4.lab.test" in outcome.untouched
 
 
+@pytest.mark.parametrize("error", [KeyError("key"), TypeError("x"), ValueError("x")])
+def test_a_node_that_answers_nonsense_fails_alone(
+    tmp_path: Path, error: Exception
+) -> None:
+    small = Site(tmp_path, agents=5)
+    small.world.broken["agent2.lab.test/agent.enrol"] = error
+    outcome = small.carry_out()
+    wanted = "agent2.lab.test: answers what cannot be read"
+    assert outcome.failed == {"agent2.lab.test": wanted}
+    assert "agent5.lab.test" in outcome.done
+
+
 class Kill(BaseException):
     """Stands for SIGKILL: nothing of reseal may catch it."""
 

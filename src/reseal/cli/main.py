@@ -7,14 +7,14 @@ Only the noun that is called is loaded, so that `reseal cert` answers at once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from reseal import __version__
-from reseal.cli.exits import INTERRUPTED, exit_code
+from reseal.cli.exits import FAILED, INTERRUPTED, exit_code
 from reseal.cli.output import print_error
 from reseal.errors import ResealError
 
@@ -34,12 +34,32 @@ def main(argv: Sequence[str]) -> int:
     except ResealError as error:
         print_error(error)
         return exit_code(error)
+    except ExceptionGroup as several:
+        return _several(several)
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
         if code == INTERRUPTED:
             print("reseal: error: interrupted", file=sys.stderr)
         return code
     return 0
+
+
+def _several(group: ExceptionGroup[Exception]) -> int:
+    """Print the errors of work that was done at once; anything else is a bug."""
+    known, unknown = group.split(ResealError)
+    if unknown is not None or known is None:
+        raise group
+    for error in _leaves(known):
+        print_error(error)
+    return FAILED
+
+
+def _leaves(group: ExceptionGroup[ResealError]) -> Iterator[ResealError]:
+    for each in group.exceptions:
+        if isinstance(each, ExceptionGroup):
+            yield from _leaves(each)
+        else:
+            yield each
 
 
 def build(nouns: Sequence[str] = NOUNS) -> typer.Typer:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reseal.clock import Clock
-from reseal.errors import JournalError, SiteError
+from reseal.errors import JournalError, ResealError, SiteError
 from reseal.site.context import Context, Limits
 from reseal.site.fleet import Fleet
 from reseal.site.journal import Journal, Line
@@ -25,9 +25,9 @@ from reseal.site.rollback import Rollback
 from reseal.site.roster import Roster
 from reseal.site.run import Outcome, Runner, Told
 from reseal.site.rundir import BUNDLE, CRLS, JOURNAL, PAGE, REPORT, RunDirectory
-from reseal.site.target import Target
+from reseal.site.target import UNREADABLE, Target
 from reseal.site.transport import check
-from reseal.site.verify import Check, standard_for, verify_node
+from reseal.site.verify import Check, Standard, standard_for, verify_node
 
 _UNFINISHED = r"""
 cd "$1" 2>/dev/null || exit 0
@@ -164,13 +164,24 @@ async def prove(
     found: list[Check] = []
 
     async def one(name: str) -> None:
-        checks = await verify_node(await run.target(name), standard)
+        checks = await _proof(run, name, standard)
         checked(checks)
         found.extend(checks)
 
     nodes = [node for node in run.roster.nodes if node.name in names]
     await run.fleet.each(nodes, lambda node, _: one(node.name))
     return sorted(found, key=lambda each: names.index(each.node))
+
+
+async def _proof(run: Context, name: str, standard: Standard) -> list[Check]:
+    """Prove one node; whatever is wrong with it is a failed check of its own."""
+    try:
+        return await verify_node(await run.target(name), standard)
+    except ResealError as error:
+        return [Check(name, "reachable", False, str(error))]
+    except UNREADABLE:
+        note = f"{name}: answers what cannot be read"
+        return [Check(name, "readable", False, note)]
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from reseal.site.context import Context
 from reseal.site.journal import Journal
 from reseal.site.sequence import Action, Step
 from reseal.site.steps import ACTS, Act
+from reseal.site.target import UNREADABLE
 
 State = Literal["begun", "found done", "done", "failed"]
 Told = Callable[[Step, State, str], None]
@@ -89,10 +90,14 @@ class Runner:
                 await self._step(step)
             except ResealError as error:
                 reason = f"{error} ({error.hint})" if error.hint else str(error)
-                self._journal.write("failed", step.id, reason)
-                self._told(step, "failed", reason)
-                self._failed[step.node] = reason
-                return
+            except UNREADABLE:
+                reason = f"{step.node}: answers what cannot be read"
+            else:
+                continue
+            self._journal.write("failed", step.id, reason)
+            self._told(step, "failed", reason)
+            self._failed[step.node] = reason
+            return
 
     async def _step(self, step: Step) -> None:
         act = self._acts[step.action]

@@ -18,6 +18,9 @@ from reseal.site.facts import NodeFacts, ServiceFacts
 from reseal.site.platform import BACKUP_PARENT, service_command
 from reseal.site.transport import Transport, check
 
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+"""What reading a node's answer raises when it is JSON, but not what was asked."""
+
 _FILES = ("hostcert", "hostprivkey", "localcacert", "hostcrl")
 
 
