@@ -1,15 +1,16 @@
-# Set the old contents of directories aside and move the prepared ones in.
+# Set the old contents of directories aside and put the prepared ones there.
 #
 # Arguments: the backup's directory, then `DIRECTORY=PREPARED` pairs.  A link
-# inside DIRECTORY that leads to another of the directories stays.  Every move is
-# a rename or a copy that is complete before the original goes; marks in the
-# backup's directory tell an interrupted run where to go on.
+# inside DIRECTORY that leads to another of the directories stays.  What gets its
+# name is complete: it was renamed, or copied beside and then renamed.  The old
+# contents go only when all of them are set aside and on disk, the prepared ones
+# stay where they are; so the script can be killed anywhere and run again.
 require 'fileutils'
 require 'json'
 
 def mark(backup, name)
-  path = File.join(backup, name)
-  File.open(path, 'w') { |f| f.fsync }
+  system('sync')
+  File.open(File.join(backup, name), 'w') { |f| f.fsync }
   system('sync')
 end
 
@@ -17,14 +18,43 @@ def marked?(backup, name)
   File.exist?(File.join(backup, name))
 end
 
-def move_children(from, to, kept)
-  FileUtils.mkdir_p(to)
-  (Dir.entries(from) - ['.', '..']).each do |child|
-    path = File.join(from, child)
-    next if File.symlink?(path) && kept.include?(File.realpath(path))
-    FileUtils.rm_rf(File.join(to, child))
-    system('mv', '-f', '--', path, File.join(to, child)) or abort("cannot move #{path}")
+def there?(path)
+  File.exist?(path) || File.symlink?(path)
+end
+
+def names(directory)
+  Dir.entries(directory) - ['.', '..']
+end
+
+def remove(path)
+  FileUtils.remove_entry(path) if there?(path)
+end
+
+def copy(from, to)
+  fresh = "#{to}.reseal-new"
+  remove(fresh)
+  system('cp', '-a', '--', from, fresh) or abort("cannot copy #{from}")
+  remove(to)
+  File.rename(fresh, to)
+end
+
+# What lies aside under its own name is complete: an earlier run put it there.
+def set_aside(from, to)
+  return if there?(to)
+  begin
+    File.rename(from, to)
+  rescue Errno::EXDEV, Errno::EBUSY
+    copy(from, to)
   end
+end
+
+def leads_to?(path, directories)
+  File.symlink?(path) && directories.include?((File.realpath(path) rescue nil))
+end
+
+def old_children(directory, directories)
+  names(directory).map { |name| File.join(directory, name) }
+                  .reject { |path| leads_to?(path, directories) }
 end
 
 backup, *pairs = ARGV
@@ -33,14 +63,32 @@ lock = File.open(File.join(backup, 'lock'), 'w', 0600)
 lock.flock(File::LOCK_EX)
 pairs = pairs.map { |pair| pair.split('=', 2) }
 directories = pairs.map { |directory, _| File.realpath(directory) }
+if marked?(backup, 'installed')
+  puts JSON.generate('installed' => directories)
+  exit
+end
+pairs.each do |_, prepared|
+  File.directory?(prepared) or abort("#{prepared} is gone; nothing was changed now")
+end
 mark(backup, 'setting-aside')
 unless marked?(backup, 'set-aside')
   pairs.each_with_index do |(directory, _), i|
-    move_children(directory, File.join(backup, 'aside', i.to_s), directories)
+    aside = File.join(backup, 'aside', i.to_s)
+    FileUtils.mkdir_p(aside, :mode => 0700)
+    old_children(directory, directories).each do |path|
+      set_aside(path, File.join(aside, File.basename(path)))
+    end
   end
   mark(backup, 'set-aside')
 end
-pairs.each { |directory, prepared| move_children(prepared, directory, []) }
+# From here on, all that lies in the directories is old and safe, or can be copied
+# there anew.
+pairs.each do |directory, prepared|
+  old_children(directory, directories).each { |path| remove(path) }
+  names(prepared).each do |name|
+    copy(File.join(prepared, name), File.join(directory, name))
+  end
+end
 if File.executable?('/sbin/restorecon') || File.executable?('/usr/sbin/restorecon')
   system('restorecon', '-R', *directories)
 end
