@@ -3,10 +3,15 @@
 # Arguments: the backup's directory, then absolute paths.  What is copied keeps
 # owner, mode and times.  The copy is restored into a scratch directory and
 # compared, entry by entry, with what is in use; only then the manifest gets its
-# name.  Needs Ruby 1.9.3 or newer and coreutils' cp.
+# name.  A path that changes meanwhile is copied again, three times at most.  What
+# could not be replaced later, as a mount point inside a directory, is refused
+# here.  Needs Ruby 1.9.3 or newer and coreutils' cp.
 require 'digest'
 require 'fileutils'
 require 'json'
+
+ATTEMPTS = 3
+MOUNTS = '/proc/self/mountinfo'
 
 def entries(root)
   list = [[root, '.']]
@@ -28,7 +33,8 @@ def describe(path)
   content =
     if stat.symlink? then "link #{File.readlink(path)}"
     elsif stat.directory? then 'directory'
-    else "#{Digest::SHA256.file(path).hexdigest}"
+    elsif stat.file? then Digest::SHA256.file(path).hexdigest
+    else stat.ftype
     end
   format('%04o %d:%d %s', stat.mode & 07777, stat.uid, stat.gid, content)
 end
@@ -40,8 +46,44 @@ def manifest(root, shown)
 end
 
 def copy(from, to)
+  FileUtils.remove_entry(to) if File.exist?(to) || File.symlink?(to)
   FileUtils.mkdir_p(File.dirname(to))
-  system('cp', '-a', '--', from, to) or abort("cannot copy #{from}")
+  system('cp', '-a', '--', from, to)
+end
+
+# Return the manifest of a path when its copy can be put back, else what differs.
+def back_up(path, kept, scratch)
+  return nil, 'it cannot be copied' unless copy(path, kept)
+  return nil, 'the copy cannot be put back' unless copy(kept, scratch)
+  restored = manifest(scratch, path)
+  live = manifest(path, path)
+  differing = (live - restored) + (restored - live)
+  differing.empty? ? [live, nil] : [nil, differing.first]
+rescue Errno::ENOENT => error
+  [nil, error.message]
+end
+
+def mounts
+  return [] unless File.readable?(MOUNTS)
+  File.binread(MOUNTS).split("\n").map do |line|
+    line.split(' ')[4].gsub(/\\(\d{3})/) { $1.oct.chr }
+  end
+end
+
+# Abort when a path is of a kind that could not be replaced and put back.
+def check(path)
+  if File.symlink?(path) && File.directory?(path)
+    abort("#{path} is a link to a directory; name the directory itself")
+  end
+  return unless File.directory?(path)
+  device = File.stat(path).dev
+  inside = "#{File.realpath(path)}/".force_encoding('BINARY')
+  found = mounts.find { |mount| mount.start_with?(inside) }
+  found ||= entries(path).map { |child, _| child }.find do |child|
+    stat = File.lstat(child)
+    stat.directory? && stat.dev != device
+  end
+  abort("#{found} is a mount point inside #{path}; unmount it first") if found
 end
 
 File.umask(077)
@@ -49,20 +91,26 @@ backup, *paths = ARGV
 # One script of a run at a time: an earlier one whose connection broke may go on.
 lock = File.open(File.join(backup, 'lock'), 'w', 0600)
 lock.flock(File::LOCK_EX)
+if %w[clearing setting-aside].any? { |mark| File.exist?(File.join(backup, mark)) }
+  abort("#{backup} is in use: what it was made of is being replaced")
+end
+paths = paths.select { |path| File.exist?(path) || File.symlink?(path) }
+paths.each { |path| check(path) }
 tree = File.join(backup, 'tree')
 scratch = File.join(backup, 'scratch')
+# The manifest vouches for the tree, so it goes first.
+FileUtils.rm_f(File.join(backup, 'manifest'))
+system('sync')
 FileUtils.rm_rf([tree, scratch])
 lines = []
 paths.each do |path|
-  next unless File.exist?(path) || File.symlink?(path)
-  copy(path, File.join(tree, path))
-  copy(File.join(tree, path), File.join(scratch, path))
-  live = manifest(path, path)
-  restored = manifest(File.join(scratch, path), path)
-  differing = (live - restored) + (restored - live)
-  unless differing.empty?
-    abort("the backup differs from #{path}: #{differing.first}")
+  live = fault = nil
+  ATTEMPTS.times do |attempt|
+    sleep 1 if attempt > 0
+    live, fault = back_up(path, File.join(tree, path), File.join(scratch, path))
+    break if live
   end
+  abort("the backup differs from #{path}: #{fault}") if live.nil?
   lines.concat(live)
 end
 FileUtils.rm_rf(scratch)
