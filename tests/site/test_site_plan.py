@@ -55,6 +55,13 @@ def test_a_compiler_goes_alone_with_its_server_stopped() -> None:
     assert actions.index("agent.enrol") < actions.index("server.start")
 
 
+@pytest.mark.parametrize("name", ["", "../run1", "run 1", "$(id)", "-r", "run1\n"])
+def test_a_runs_name_leads_nowhere_else(name: str) -> None:
+    data = dump_plan(replace(planned(site()), run=name))
+    with pytest.raises(JournalError, match="names no run"):
+        parse_plan(data, "plan.json")
+
+
 @pytest.mark.parametrize(
     ("why", "host", "agents", "shape", "ruby"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -178,6 +178,42 @@ def test_a_plan_is_begun_once(tmp_path: Path) -> None:
     small = Site(tmp_path)
     with pytest.raises(JournalError, match="this plan has been begun"):
         RunDirectory.create(tmp_path, small.plan, Roster(()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"clock_skew": float("inf")}, "not a plan: facts.1.clock_skew"),
+        ({"disabled": "\udcff"}, "cannot be written"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_back_is_never_begun(
+    tmp_path: Path, changes: dict[str, Any], why: str
+) -> None:
+    plan = make_plan(site(1), Choices(), run="run1", now=NOW)
+    odd = replace(plan.facts[1], **changes)
+    with pytest.raises(JournalError, match=why):
+        RunDirectory.create(
+            tmp_path, replace(plan, facts=(plan.facts[0], odd)), Roster(())
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_runs_directory_is_whole_or_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(site(1), Choices(), run="run1", now=NOW)
+
+    def killed(*_: object, **__: object) -> None:
+        assert not (tmp_path / "run1").exists()
+        raise Kill
+
+    with monkeypatch.context() as patch:
+        patch.setattr("reseal.site.rundir.replace", killed)
+        with pytest.raises(Kill):
+            RunDirectory.create(tmp_path, plan, Roster(()))
+    assert RunDirectory.create(tmp_path, plan, Roster(())).plan() == plan
+    assert [path.name for path in tmp_path.iterdir()] == ["run1"]
 
 
 def test_two_processes_never_work_on_one_run(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class Journal:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        sync_directory(path.parent)
         self._lines = list(read_journal(path))
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
             os.write(self._file, b"\n")
@@ -89,6 +90,15 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until what a directory lists is on disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def read_journal(path: Path) -> Iterator[Line]:

@@ -1,22 +1,29 @@
 """A run's directory on the operator's machine: plan, journal, new CA, report.
 
 Guarantee: nothing secret lies here; whoever reads it learns names, times and
-public certificates.  Only one process at a time works on a run.
+public certificates.  Only one process at a time works on a run.  A run's directory
+is whole, with a plan that can be read back, or it is not there.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from reseal.errors import JournalError, NotFound
 from reseal.files import read, remove, replace
+from reseal.site.journal import sync_directory
 from reseal.site.plan import Plan
 from reseal.site.roster import Roster
 
@@ -25,6 +32,8 @@ _ROSTER = TypeAdapter(Roster)
 PLAN, ROSTER, JOURNAL = "plan.json", "roster.json", "journal.jsonl"
 REPORT, PAGE = "report.json", "report.html"
 BUNDLE, CRLS = "ca_crt.pem", "ca_crl.pem"
+_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]*")
+"""A run's name: it becomes a path and an argument of shell scripts."""
 
 
 def runs_directory() -> Path:
@@ -38,8 +47,15 @@ def runs_directory() -> Path:
 
 
 def dump_plan(plan: Plan) -> bytes:
-    """Return a plan as JSON."""
-    return _PLAN.dump_json(plan, indent=2) + b"\n"
+    """Return a plan as JSON.
+
+    Raises:
+        JournalError: It holds what JSON cannot say.
+    """
+    try:
+        return _PLAN.dump_json(plan, indent=2) + b"\n"
+    except PydanticSerializationError as error:
+        raise JournalError(f"{plan.run}: cannot be written: {error}") from None
 
 
 def parse_plan(data: bytes, name: str) -> Plan:
@@ -48,15 +64,30 @@ def parse_plan(data: bytes, name: str) -> Plan:
     Raises:
         JournalError: `name`, the file it came from, is no plan of this version.
     """
+    hint = "make a new one: reseal site plan"
     try:
-        return _PLAN.validate_json(data, strict=False)
+        plan = _PLAN.validate_json(data, strict=False)
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"])
-        hint = "make a new one: reseal site plan"
         raise JournalError(
             f"{name}: not a plan: {where}: {fault['msg'].lower()}", hint=hint
         ) from None
+    if not _RUN.fullmatch(plan.run):
+        raise JournalError(f"{name}: not a plan: {plan.run!r} names no run", hint=hint)
+    return plan
+
+
+def _readable(plan: Plan) -> bytes:
+    """Return a plan as JSON that was read back.
+
+    Raises:
+        JournalError: What is read back is no plan, or another one.
+    """
+    data = dump_plan(plan)
+    if parse_plan(data, plan.run) != plan:
+        raise JournalError(f"{plan.run}: reads back as another plan")
+    return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +101,30 @@ class RunDirectory:
         """Make the directory of a new run and keep its plan and roster there.
 
         Raises:
-            JournalError: There is a run of that name already.
+            JournalError: There is a run of that name already, or its plan cannot be
+                read back.
         """
-        path = parent / plan.run
+        path, data = parent / plan.run, _readable(plan)
         try:
-            path.mkdir(parents=True, mode=0o700)
-        except FileExistsError:
+            parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+        except OSError as error:
+            hint = "choose another directory: --runs, or RESEAL_RUNS"
+            raise JournalError(f"{path}: {error.strerror}", hint=hint) from error
+        try:
+            replace(fresh / ROSTER, _ROSTER.dump_json(roster, indent=2), mode=0o600)
+            replace(fresh / PLAN, data, mode=0o600)
+            fresh.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise JournalError(f"{path}: {error.strerror}") from error
             hint = f"go on with it: reseal site resume {plan.run}"
             raise JournalError(
                 f"{plan.run}: this plan has been begun", hint=hint
             ) from None
-        except OSError as error:
-            hint = "choose another directory: --runs, or RESEAL_RUNS"
-            raise JournalError(f"{path}: {error.strerror}", hint=hint) from error
-        replace(path / ROSTER, _ROSTER.dump_json(roster, indent=2), mode=0o600)
-        replace(path / PLAN, dump_plan(plan), mode=0o600)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        sync_directory(parent)
         return cls(path)
 
     @classmethod
@@ -94,7 +134,8 @@ class RunDirectory:
         Raises:
             JournalError: There is no such run.
         """
-        names = sorted(p.parent.name for p in parent.glob(f"*/{PLAN}"))
+        found = (path.parent.name for path in parent.glob(f"*/{PLAN}"))
+        names = sorted(name for name in found if _RUN.fullmatch(name))
         name = run or (names[-1] if names else None)
         if name is None or name not in names:
             known = f"known runs: {', '.join(names)}" if names else None
