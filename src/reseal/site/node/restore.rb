@@ -1,8 +1,10 @@
 # Put a backup back in place of what is there now, and prove it.
 #
 # Arguments: the backup's directory, then the absolute paths it was made of.
-# Each path's new content is complete beside the backup's tree before the old
-# content goes; can be run again after it was interrupted.
+# First all content is copied beside what it will replace (for a directory, inside
+# it) and compared with the backup's manifest; only then it is renamed into place
+# and what was there goes.  The backup itself is only read, so the script can be
+# killed anywhere and run again.
 require 'digest'
 require 'fileutils'
 require 'json'
@@ -12,56 +14,99 @@ def describe(path)
   content =
     if stat.symlink? then "link #{File.readlink(path)}"
     elsif stat.directory? then 'directory'
-    else "#{Digest::SHA256.file(path).hexdigest}"
+    elsif stat.file? then Digest::SHA256.file(path).hexdigest
+    else stat.ftype
     end
   format('%04o %d:%d %s', stat.mode & 07777, stat.uid, stat.gid, content)
 end
 
-def manifest(path)
-  lines = ["#{describe(path)} #{path}"]
-  stat = File.lstat(path)
-  if stat.directory?
-    (Dir.entries(path) - ['.', '..']).each { |c| lines.concat(manifest(File.join(path, c))) }
+def manifest(path, shown)
+  lines = ["#{describe(path)} #{shown}"]
+  if File.lstat(path).directory?
+    names(path).each do |name|
+      lines.concat(manifest(File.join(path, name), File.join(shown, name)))
+    end
   end
   lines
 end
 
-def run(*words)
-  system(*words) or abort("failed: #{words.join(' ')}")
+def there?(path)
+  File.exist?(path) || File.symlink?(path)
 end
 
-def put_back(saved, path)
-  if File.lstat(saved).directory?
-    FileUtils.mkdir_p(path)
-    (Dir.entries(path) - ['.', '..']).each do |child|
-      FileUtils.rm_rf(File.join(path, child), :secure => true)
-    end
-    # The directory itself stays, so that a mount point or a watch survives.
-    run('cp', '-a', '--', "#{saved}/.", path)
-  else
-    temporary = "#{path}.reseal-restore"
-    FileUtils.rm_f(temporary)
-    run('cp', '-a', '--', saved, temporary)
-    File.rename(temporary, path)
+def real_directory?(path)
+  there?(path) && File.lstat(path).directory?
+end
+
+def names(directory)
+  Dir.entries(directory) - ['.', '..']
+end
+
+def remove(path)
+  FileUtils.remove_entry(path) if there?(path)
+end
+
+# A directory stays itself, so that a mount point or a watch survives.
+def in_place?(saved, path)
+  real_directory?(saved) && real_directory?(path)
+end
+
+def beside(saved, path)
+  in_place?(saved, path) ? File.join(path, STAGED) : "#{path}#{STAGED}"
+end
+
+def stage(saved, path)
+  fresh = beside(saved, path)
+  remove(fresh)
+  FileUtils.mkdir_p(File.dirname(fresh))
+  system('cp', '-a', '--', saved, fresh) or abort("cannot copy #{saved}")
+  fresh
+end
+
+def swap_children(fresh, path)
+  (names(path) - names(fresh) - [STAGED]).each { |name| remove(File.join(path, name)) }
+  names(fresh).each do |name|
+    new, old = File.join(fresh, name), File.join(path, name)
+    remove(old) if real_directory?(old) || real_directory?(new)
+    File.rename(new, old)
   end
 end
 
+def put_back(saved, fresh, path)
+  if in_place?(saved, path)
+    swap_children(fresh, path)
+    Dir.rmdir(fresh)
+    stat = File.stat(saved)
+    File.chown(stat.uid, stat.gid, path)
+    File.chmod(stat.mode & 07777, path)
+    File.utime(stat.atime, stat.mtime, path)
+  else
+    remove(path) if real_directory?(path) || real_directory?(fresh)
+    File.rename(fresh, path)
+  end
+end
+
+def compare(wanted, found)
+  differing = (wanted - found) + (found - wanted)
+  abort("restored files differ from the backup: #{differing.first}") unless differing.empty?
+end
+
+STAGED = '.reseal-restore'
 backup, *paths = ARGV
 # One script of a run at a time: an earlier one whose connection broke may go on.
 lock = File.open(File.join(backup, 'lock'), 'w', 0600)
 lock.flock(File::LOCK_EX)
 wanted = File.read(File.join(backup, 'manifest')).split("\n")
-paths.each do |path|
-  saved = File.join(backup, 'tree', path)
-  if File.exist?(saved) || File.symlink?(saved)
-    put_back(saved, path)
-  else
-    FileUtils.rm_rf(path)
-  end
-end
+saved = {}
+paths.each { |path| saved[path] = File.join(backup, 'tree', path) }
+kept, absent = paths.partition { |path| there?(saved[path]) }
+fresh = {}
+kept.each { |path| fresh[path] = stage(saved[path], path) }
+compare(wanted, kept.map { |path| manifest(fresh[path], path) }.flatten)
 system('sync')
-there = paths.select { |p| File.exist?(p) || File.symlink?(p) }
-found = there.map { |p| manifest(p) }.flatten
-differing = (wanted - found) + (found - wanted)
-abort("restored files differ from the backup: #{differing.first}") unless differing.empty?
+kept.each { |path| put_back(saved[path], fresh[path], path) }
+absent.each { |path| remove(path) }
+system('sync')
+found = paths.select { |path| there?(path) }.map { |path| manifest(path, path) }.flatten
+compare(wanted, found)
 puts JSON.generate('entries' => found.size)
