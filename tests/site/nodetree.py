@@ -112,11 +112,12 @@ class NodeTree:
         tree.answer(told(certname))
         return tree
 
-    def add_ca(self) -> Path:
-        """Put a CA's directory there, as Puppet Server lays it out."""
-        cadir = self.root / "puppetserver" / "ca"
+    def add_ca(self, *, inside: bool = False) -> Path:
+        """Put a CA's directory there, as Puppet Server 7 or 6 (inside) lays it out."""
+        cadir = self.root / ("ssl" if inside else "puppetserver") / "ca"
         (cadir / "signed").mkdir(parents=True)
-        (self.root / "ssl" / "ca").symlink_to(cadir)
+        if not inside:
+            (self.root / "ssl" / "ca").symlink_to(cadir)
         bundle = certificate("Puppet CA: puppet", "Root") + certificate("Root", "Root")
         (cadir / "ca_crt.pem").write_bytes(bundle)
         (cadir / "ca_crl.pem").write_bytes(crl("Puppet CA: puppet"))

@@ -67,7 +67,6 @@ def server_sections(tree: NodeTree, service: str = "puppetserver yes yes") -> Se
 
 
 def test_an_agent_as_it_should_be(tree: NodeTree) -> None:
-    (tree.root / "csr_attributes.yaml").write_text("---\nextension_requests: {}\n")
     facts, faults = agent(tree)
     assert faults == []
     assert facts.reachable
@@ -83,8 +82,42 @@ def test_an_agent_as_it_should_be(tree: NodeTree) -> None:
     assert facts.disk_free > 0
     assert facts.ssldir_bytes > 0
     assert facts.owner.count(":") == 1
-    assert facts.csr_attributes.startswith("---\nextension_requests")
     assert facts.disabled is None
+
+
+def test_an_ssldir_behind_a_link_is_named_by_its_real_path(tree: NodeTree) -> None:
+    tree.add_ca(inside=True)
+    real = tree.root / "data" / "tls"
+    real.parent.mkdir()
+    (tree.root / "ssl").rename(real)
+    (tree.root / "ssl").symlink_to(real)
+    facts, faults = agent(tree)
+    assert faults == []
+    names = ("hostcert", "hostprivkey", "localcacert", "hostcrl")
+    assert facts.settings["ssldir"] == str(real)
+    assert {Path(facts.settings[name]).parent for name in names} == {real}
+    assert facts.settings["certname"] == "web01"
+    assert facts.hostcert is not None
+    server, _ = server_facts(facts, server_sections(tree))
+    assert server is not None
+    assert (server.cadir, server.cadir_link) == (str(real / "ca"), None)
+
+
+def test_a_link_to_the_cadir_lies_in_the_real_ssldir(tree: NodeTree) -> None:
+    cadir = tree.add_ca()
+    (tree.root / "ssl").rename(tree.root / "tls")
+    (tree.root / "ssl").symlink_to(tree.root / "tls")
+    server, _ = server_facts(BASE, server_sections(tree))
+    assert server is not None
+    assert server.cadir == str(cadir)
+    assert server.cadir_link == str(tree.root / "tls" / "ca")
+
+
+def test_what_a_certificate_asks_for_is_not_read(tree: NodeTree) -> None:
+    (tree.root / "csr_attributes.yaml").write_text("challengePassword: s3cret\n")
+    tree.write_puppet()
+    sections = asyncio.run(look(LocalTransport("web01"), "agent"))
+    assert not [name for name, data in sections.found.items() if b"s3cret" in data]
 
 
 def test_the_certificates_of_an_agent(tree: NodeTree) -> None:

@@ -153,7 +153,8 @@ class NodeFacts:
         puppet_version: Version of the agent.
         flavour: `puppet`, `openvox` or `pe`.
         ruby: Path of the Ruby that Puppet runs on.
-        settings: Puppet's settings for the agent, `puppet config print`.
+        settings: Puppet's settings for the agent, `puppet config print`; on the way
+            to the ssldir links are followed.
         owner: `user:group` that owns the ssldir.
         ssldir_bytes: Size of the ssldir (and cadir) on disk.
         disk_free: Bytes free where backups go.
@@ -162,7 +163,6 @@ class NodeFacts:
         key_matches: Its private key belongs to it; None if either is missing.
         trusted: The CA certificates the node trusts (`localcacert`).
         crls: The revocation lists it holds (`hostcrl`).
-        csr_attributes: Text of `csr_attributes.yaml`; empty without one.
         agent: The agent's service.
         agent_mode: How the agent is run.
         disabled: Why the agent is administratively disabled; None if it is not.
@@ -189,7 +189,6 @@ class NodeFacts:
     key_matches: bool | None = None
     trusted: tuple[CertificateFacts, ...] = ()
     crls: tuple[CrlFacts, ...] = ()
-    csr_attributes: str = ""
     agent: ServiceFacts | None = None
     agent_mode: AgentMode = "stopped"
     disabled: str | None = None

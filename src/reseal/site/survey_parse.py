@@ -65,7 +65,7 @@ def node_facts(
     Our clock is read at once, for the script has just told the node's time.
     """
     skew = sections.number("clock") - clock.now().timestamp()
-    settings = sections.settings()
+    settings = _physical(sections.settings(), sections.text("physical"))
     faults = _complaints(sections)
     hostcert = reading(faults, "hostcert", sections, load_one)
     state, public = key_line(sections, faults)
@@ -90,7 +90,6 @@ def node_facts(
         key_matches=_matches(hostcert, public),
         trusted=certificates(reading(faults, "localcacert", sections, load_many)),
         crls=_crls(reading(faults, "hostcrl", sections, bundle.load_crls)),
-        csr_attributes=sections.data("csr_attributes").decode(errors="replace"),
         agent=agent,
         agent_mode=_mode(agent, sections),
         disabled=_disabled(sections),
@@ -195,6 +194,19 @@ def _complaints(sections: Sections) -> list[Fault]:
         hint = "reseal uses the Ruby that Puppet runs on; put it on root's PATH"
         return [Fault("fault", "ruby: is not found", hint)]
     return []
+
+
+def _physical(settings: dict[str, str], ssldir: str) -> dict[str, str]:
+    """Return settings whose paths in the ssldir have no link on the way to it."""
+    told = settings.get("ssldir", "").rstrip("/")
+    if not told or not ssldir:
+        return settings
+    return {
+        name: ssldir + value.removeprefix(told)
+        if value.rstrip("/") == told or value.startswith(f"{told}/")
+        else value
+        for name, value in settings.items()
+    }
 
 
 def _version(sections: Sections, settings: dict[str, str]) -> str:

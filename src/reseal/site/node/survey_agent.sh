@@ -64,12 +64,13 @@ if [ -n "$puppet" ]; then
     say_file hostcert "$(setting hostcert)"
     say_file localcacert "$(setting localcacert)"
     say_file hostcrl "$(setting hostcrl)"
-    say_file csr_attributes "$(setting csr_attributes)"
     ssldir=$(setting ssldir)
     if [ -d "$ssldir" ]; then
         say ssldir
-        owner "$ssldir"
+        owner "$ssldir/."
         kilobytes "$ssldir"
+        say physical
+        physical "$ssldir"
     fi
     if [ -n "$ruby" ]; then
         say key

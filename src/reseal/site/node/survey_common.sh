@@ -16,6 +16,9 @@ say_file() {
 # setting NAME: its value in the settings that $conf holds.
 setting() { printf '%s\n' "$conf" | sed -n "s/^$1 = //p" | head -n 1; }
 
+# physical DIRECTORY: its path without links; as it is if it is none.
+physical() { (cd -P -- "$1" 2>/dev/null && pwd -P) || printf '%s\n' "$1"; }
+
 # owner PATH, kilobytes PATH, free PATH: of the path or its nearest parent.
 owner() { ls -ld -- "$1" 2>/dev/null | { read -r _ _ user group _ && echo "$user:$group"; }; }
 kilobytes() { du -sk -- "$1/." 2>/dev/null | { read -r size _ && echo "$size"; }; }

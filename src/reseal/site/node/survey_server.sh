@@ -54,11 +54,11 @@ esac
 
 if [ -d "$cadir" ]; then
     say cadir
-    (cd -P -- "$cadir" && pwd)
+    physical "$cadir"
     say link
     for path in "$ssldir/ca" "$cadir"; do
         if [ -L "$path" ]; then
-            echo "$path"
+            echo "$(physical "$(dirname -- "$path")")/$(basename -- "$path")"
             break
         fi
     done
