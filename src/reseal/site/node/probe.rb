@@ -1,10 +1,12 @@
 # One TLS connection and one HTTP request, told as it happened.
 #
-# Standard input: a JSON list of probes, each with `host`, `port`, `path` and, as
-# far as wanted, `certificate` and `key` (paths: what we present), `bundle` and
-# `crls` (paths: whom we trust; without `bundle` anybody), `expected` (path of the
-# certificate the server should show).  Prints for each the SHA-256 of the
-# certificate the server showed and of the expected one, the HTTP status, the error.
+# Standard input: a JSON list of probes, each with `host` (the server's name), `port`,
+# `path` and, as far as wanted, `connect` (the address, if it is not that name),
+# `certificate` and `key` (paths: what we present), `bundle` and `crls` (paths: whom
+# we trust; without `bundle` anybody), `expected` (path of the certificate the server
+# should show).  Prints for each the SHA-256 of the certificate the server showed and
+# of the expected one, the HTTP status, the error, and `tried`: what we present could
+# be loaded, so that an error is not of our own making before there is a connection.
 # A refused client certificate shows in TLS 1.3 only when the answer is read.
 require 'digest'
 require 'json'
@@ -31,6 +33,8 @@ def context(probe)
     context.cert = OpenSSL::X509::Certificate.new(File.read(probe['certificate']))
     context.key = OpenSSL::PKey.read(File.read(probe['key']))
   end
+  # Now, and not when the connection is made, OpenSSL refuses a weak key or a wrong one.
+  context.setup
   context
 end
 
@@ -44,9 +48,11 @@ def ask(probe)
     expected = OpenSSL::X509::Certificate.new(File.read(probe['expected']))
     told['expected'] = fingerprint(expected)
   end
-  socket = TCPSocket.new(probe['host'], probe['port'])
+  ready = context(probe)
+  told['tried'] = true
+  socket = TCPSocket.new(probe['connect'] || probe['host'], probe['port'])
   begin
-    tls = OpenSSL::SSL::SSLSocket.new(socket, context(probe))
+    tls = OpenSSL::SSL::SSLSocket.new(socket, ready)
     tls.hostname = probe['host'] if tls.respond_to?(:hostname=)
     tls.connect
     told['server'] = fingerprint(tls.peer_cert)
