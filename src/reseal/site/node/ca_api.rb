@@ -1,6 +1,7 @@
 # Ask the running Puppet Server on this host to sign, with the host's certificate.
 #
-# Arguments: host, port, certificate, key, CA bundle, CRL bundle (paths).
+# Arguments: host, port, certificate, key, CA bundle, CRL bundle (paths) and, if it is
+# not the host's name, the address to connect to.
 # Standard input: a certname a line.  Prints, for each, status and body of the
 # answer to `PUT /puppet-ca/v1/certificate_status/NAME`.  Each request has a
 # connection of its own: over TLS 1.3 a kept one stalls for 30 seconds.
@@ -18,10 +19,28 @@ def store(bundle, crls)
   store
 end
 
-host, port, certificate, key, bundle, crls = ARGV
-answers = {}
-STDIN.read.split("\n").each do |name|
+# A connection to `host`, whose name is verified, wherever it is reached.
+def connection(host, port, address)
   http = Net::HTTP.new(host, port.to_i, nil)
+  unless address.to_s.empty?
+    # Ruby before 2.5 has no `ipaddr=`; every Ruby asks this method.
+    http.define_singleton_method(:conn_address) { address }
+  end
+  http
+end
+
+def put(http, name)
+  escaped = URI.encode_www_form_component(name).gsub('+', '%20')
+  path = "/puppet-ca/v1/certificate_status/#{escaped}"
+  request = Net::HTTP::Put.new(path, 'Content-Type' => 'application/json',
+                               'Accept' => 'application/json', 'Connection' => 'close')
+  request.body = JSON.generate('desired_state' => 'signed')
+  response = http.request(request)
+  { 'status' => response.code.to_i, 'body' => response.body.to_s }
+end
+
+def sign(name, host, port, certificate, key, bundle, crls, address = nil)
+  http = connection(host, port, address)
   http.use_ssl = true
   http.verify_mode = OpenSSL::SSL::VERIFY_PEER
   http.cert_store = store(bundle, crls)
@@ -29,15 +48,11 @@ STDIN.read.split("\n").each do |name|
   http.key = OpenSSL::PKey.read(File.read(key))
   http.open_timeout = 15
   http.read_timeout = 60
-  path = "/puppet-ca/v1/certificate_status/#{name}"
-  request = Net::HTTP::Put.new(path, 'Content-Type' => 'application/json',
-                               'Accept' => 'application/json', 'Connection' => 'close')
-  request.body = JSON.generate('desired_state' => 'signed')
-  begin
-    response = http.request(request)
-    answers[name] = { 'status' => response.code.to_i, 'body' => response.body.to_s }
-  rescue StandardError => error
-    answers[name] = { 'status' => 0, 'body' => "#{error.class}: #{error.message}" }
-  end
+  put(http, name)
+rescue StandardError, Timeout::Error => error
+  { 'status' => 0, 'body' => "#{error.class}: #{error.message}" }
 end
+
+answers = {}
+STDIN.read.split("\n").each { |name| answers[name] = sign(name, *ARGV) }
 puts JSON.generate(answers)
