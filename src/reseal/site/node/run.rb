@@ -20,7 +20,9 @@ unless newer?(summary_path, since)
   exit
 end
 sleep 0.5
-summary = YAML.load(File.read(summary_path)) || {}
+text = File.read(summary_path)
+# Older Ruby has no safe_load.
+summary = (YAML.respond_to?(:safe_load) ? YAML.safe_load(text) : YAML.load(text)) || {}
 resources = summary['resources'] || {}
 version = (summary['version'] || {})['config']
 cached = false
