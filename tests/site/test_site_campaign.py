@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from site_samples import NOW, site
@@ -14,19 +16,21 @@ from site_samples import NOW, site
 from reseal.ca.setup import new_authority
 from reseal.certname import Certname
 from reseal.clock import SystemClock
+from reseal.errors import JournalError, SiteError
 from reseal.site import campaign
-from reseal.site.campaign import Hands
-from reseal.site.context import Limits
+from reseal.site.campaign import Ended, Hands
+from reseal.site.context import Context, Limits
 from reseal.site.fleet import Fleet
 from reseal.site.plan import Choices, Plan, make_plan
 from reseal.site.platform import BACKUP_PARENT
 from reseal.site.roster import Node, Roster
-from reseal.site.rundir import BUNDLE, CRLS, RunDirectory
+from reseal.site.run import Outcome
+from reseal.site.rundir import BUNDLE, CRLS, REPORT, RunDirectory
 from reseal.site.transport import Result, Transport
 from reseal.site.verify import Check
 from reseal.x509.keys import LocalSigner, generate
 
-CA = "puppet.lab.test"
+CA = Certname("puppet.lab.test")
 
 
 @dataclass
@@ -47,6 +51,8 @@ class Host:
         for sign, answer in self.answers.items():
             if sign in script or any(sign in arg for arg in args):
                 return Result(0, answer, b"")
+        if not args or not args[0].startswith(BACKUP_PARENT):
+            return Result(1, b"", b"no such command here")
         words = [arg.replace(BACKUP_PARENT, str(self.backups)) for arg in args]
         process = await asyncio.create_subprocess_exec(
             *("sh", "-c", script, "reseal", *words),
@@ -89,10 +95,42 @@ class Small:
     def created(self) -> RunDirectory:
         return RunDirectory.create(self.runs, self.plan, self.roster)
 
+    def begin(self) -> tuple[RunDirectory, Ended]:
+        work = campaign.begin(self.plan, self.roster, self.fleet, self.runs, hands())
+        return asyncio.run(work)
 
-def hands(checked: list[Check] | None = None) -> Hands:
+    def resume(self, warned: list[str] | None = None) -> Ended:
+        made, means = RunDirectory(self.runs / self.plan.run), hands(warned=warned)
+        return asyncio.run(campaign.resume(made, self.fleet, means))
+
+    def rollback(self) -> Outcome:
+        directory = RunDirectory(self.runs / self.plan.run)
+        return asyncio.run(campaign.rollback(directory, self.fleet, hands()))
+
+    @property
+    def claimed(self) -> str | None:
+        """The run that holds the claim on the CA's host."""
+        path = self.fleet.hosts[CA].backups / "current"
+        return path.read_text().strip() if path.exists() else None
+
+    def mark(self, *names: str) -> None:
+        """Leave marks of the run on the CA's host."""
+        place = self.fleet.hosts[CA].backups / self.plan.run
+        place.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (place / name).touch()
+
+    def report(self) -> dict[str, Any]:
+        data = (self.runs / self.plan.run / REPORT).read_bytes()
+        report: dict[str, Any] = json.loads(data)
+        return report
+
+
+def hands(checked: list[Check] | None = None, warned: list[str] | None = None) -> Hands:
     seen = checked if checked is not None else []
-    return Hands(SystemClock(), Limits(), lambda *_: None, lambda *_: None, seen.extend)
+    said = warned if warned is not None else []
+    nothing: Any = lambda *_: None  # noqa: E731
+    return Hands(SystemClock(), Limits(), nothing, nothing, seen.extend, said.append)
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +167,125 @@ def test_a_node_that_answers_nonsense_is_not_proven_and_the_others_are_looked_at
         f"{node.name}: answers what cannot be read" for node in small.roster.nodes
     }
     assert sorted(map(str, seen)) == sorted(map(str, checks))
+
+
+@pytest.fixture
+def proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every step succeed and every check be good."""
+
+    class Done:
+        def __init__(self, run: Context, *_: object) -> None:
+            self._names = tuple(node.name for node in run.roster.nodes)
+            run.directory.keep(BUNDLE, b"")
+
+        async def carry_out(self) -> Outcome:
+            return Outcome(self._names, {}, ())
+
+    async def prove(run: Context, names: tuple[str, ...], *_: object) -> list[Check]:
+        return [Check(name, "handshake", True, "") for name in names]
+
+    monkeypatch.setattr(campaign, "Runner", Done)
+    monkeypatch.setattr(campaign, "prove", prove)
+
+
+def test_of_two_runs_that_begin_at_once_one_has_the_site(tmp_path: Path) -> None:
+    one, two = Small(tmp_path, "run1"), Small(tmp_path, "run2")
+
+    async def both() -> list[object]:
+        return await asyncio.gather(
+            *(
+                campaign.begin(each.plan, each.roster, each.fleet, each.runs, hands())
+                for each in (one, two)
+            ),
+            return_exceptions=True,
+        )
+
+    ended = asyncio.run(both())
+    [refused] = [each for each in ended if isinstance(each, SiteError)]
+    assert f"{CA}: run {one.claimed} on this site is unfinished" in str(refused)
+    assert [path.name for path in one.runs.iterdir()] == [one.claimed]
+
+
+def test_a_run_that_failed_keeps_the_site_until_it_is_taken_back(
+    tmp_path: Path,
+) -> None:
+    small, other = Small(tmp_path, "run1"), Small(tmp_path, "run2")
+    _, ended = small.begin()
+    assert list(ended.outcome.failed) == [CA]
+    with pytest.raises(SiteError, match="run run1 on this site is unfinished"):
+        other.begin()
+    assert list(small.resume().outcome.failed) == [CA]
+    for host in small.fleet.hosts.values():
+        host.answers["systemctl"] = b""
+    assert small.rollback().whole
+    assert small.report()["ended_as"] == "rolled back"
+    assert small.report()["failures"] == {}
+    assert small.claimed is None
+    with pytest.raises(SiteError, match="run run1 is over"):
+        small.resume()
+    other.begin()
+    assert other.claimed == "run2"
+    with pytest.raises(SiteError, match="another run, run2, is on this site"):
+        small.resume()
+    with pytest.raises(SiteError, match="another run, run2, is on this site"):
+        small.rollback()
+
+
+def test_a_run_whose_directory_cannot_be_made_leaves_the_site_free(
+    tmp_path: Path,
+) -> None:
+    small = Small(tmp_path)
+    small.created()
+    with pytest.raises(JournalError, match="has been begun"):
+        small.begin()
+    assert small.claimed is None
+
+
+@pytest.mark.usefixtures("proven")
+def test_a_node_lost_at_tidying_leaves_a_proven_run_proven(tmp_path: Path) -> None:
+    small = Small(tmp_path)
+    small.mark("manifest")
+    _, ended = small.begin()
+    assert ended.proven
+    assert small.report()["ended_as"] == "proven"
+    assert small.claimed is None
+    warned: list[str] = []
+    assert small.resume(warned).proven
+    assert [line.partition(":")[0] for line in sorted(warned)] == [
+        "agent1.lab.test",
+        "agent2.lab.test",
+    ]
+
+
+def test_a_finished_run_is_proven_again_and_nothing_is_done(tmp_path: Path) -> None:
+    small = Small(tmp_path)
+    small.created()
+    small.mark("manifest", "finished")
+    ended = small.resume()
+    assert ended.outcome.whole
+    assert not ended.proven
+    assert small.report()["timeline"] == []
+
+
+def test_a_run_that_was_taken_back_is_not_resumed(tmp_path: Path) -> None:
+    small = Small(tmp_path)
+    small.created()
+    small.mark("manifest", "rolled-back")
+    with pytest.raises(SiteError, match="run run1 was taken back") as caught:
+        small.resume()
+    assert "reseal site plan" in str(caught.value.hint)
+
+
+def test_only_the_last_run_that_changed_the_site_is_taken_back(tmp_path: Path) -> None:
+    one, two = Small(tmp_path, "run1"), Small(tmp_path, "run2")
+    for host in one.fleet.hosts.values():
+        host.answers["systemctl"] = b""
+    one.created()
+    one.mark("manifest", "finished")
+    two.mark("manifest", "finished")
+    with pytest.raises(SiteError, match="another, run2, came later"):
+        one.rollback()
+    assert one.claimed is None
+    two.mark("rolled-back")
+    assert one.rollback().whole
+    assert one.claimed is None

@@ -106,6 +106,23 @@ def test_a_failure_says_which_node_and_why() -> None:
     assert report["proven"] == []
 
 
+def test_what_was_taken_back_is_neither_proven_nor_failed() -> None:
+    plan: Plan = make_plan(site(1), Choices(), run="run1", now=NOW)
+    lines = [
+        line(0, "run", "", "regenerate"),
+        line(1, "failed", "agent1.lab.test/agent.stop", "no"),
+        line(2, "rollback", "agent1.lab.test"),
+        line(3, "undone", "agent1.lab.test"),
+        line(4, "end", "", "rolled back"),
+    ]
+    report = report_of(plan, lines, [], None)
+    assert report["failures"] == {}
+    assert report["proven"] == []
+    page = page_of(report)
+    assert "Rolled back" in page
+    assert "✓ Proven" not in page
+
+
 def test_the_page_stands_alone_and_shows_what_nodes_say_as_text() -> None:
     page = page_of(told(failed=True))
     assert "&lt;no&gt; &amp;" in page

@@ -142,6 +142,15 @@ def test_a_node_that_answers_nonsense_fails_alone(
     assert "agent5.lab.test" in outcome.done
 
 
+def test_a_node_whose_last_phase_was_never_begun_is_not_done(tmp_path: Path) -> None:
+    small = Site(tmp_path, agents=7, batch=2)
+    small.world.broken["agent2.lab.test/agent.stop"] = StepFailed("agent2: no")
+    outcome = small.carry_out(failures=0)
+    assert outcome.left == ("puppet.lab.test",)
+    assert outcome.done == ("agent1.lab.test", "agent3.lab.test")
+    assert not outcome.whole
+
+
 class Kill(BaseException):
     """Stands for SIGKILL: nothing of reseal may catch it."""
 

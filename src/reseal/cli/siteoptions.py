@@ -74,4 +74,5 @@ def planned(facts: tuple[NodeFacts, ...], choices: Choices) -> Plan:
 
 def hands(shown: Lines, limits: Limits) -> Hands:
     """Return what a run is carried out with."""
-    return Hands(SystemClock(), limits, shown.step, shown.tell, shown.checked)
+    clock, say = SystemClock(), shown.say
+    return Hands(clock, limits, shown.step, shown.tell, shown.checked, say)

@@ -158,7 +158,7 @@ def rollback(
         print(f"Rolled back: {len(outcome.done)} nodes have their old files.")
         for node, why in outcome.failed.items():
             print(f"  {node}: {why}")
-    if outcome.failed or outcome.untouched:
+    if not outcome.whole:
         raise typer.Exit(PARTLY)
 
 
@@ -172,7 +172,7 @@ def _finish(directory: RunDirectory, ended: Ended, as_json: bool) -> None:
     else:
         print(verdict(ended.checks, ended.outcome))
         print(f"Report: {directory.path / PAGE}")
-    if ended.outcome.failed or ended.outcome.untouched:
+    if not ended.outcome.whole:
         raise typer.Exit(PARTLY)
     if not ended.proven:
         raise typer.Exit(UNPROVEN)

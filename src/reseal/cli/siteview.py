@@ -118,6 +118,7 @@ def verdict(checks: Sequence[Check], outcome: Outcome | None = None) -> str:
     if outcome is not None:
         lines += [f"{node}: failed: {why}" for node, why in outcome.failed.items()]
         lines += [f"{node}: untouched" for node in outcome.untouched]
-        if outcome.failed or outcome.untouched:
+        lines += [f"{node}: has steps left" for node in outcome.left]
+        if not outcome.whole:
             lines.append("Go on with: reseal site resume; undo: reseal site rollback")
     return "\n".join(lines)

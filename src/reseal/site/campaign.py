@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from reseal.clock import Clock
-from reseal.errors import JournalError, ResealError, SiteError
+from reseal.errors import JournalError, ResealError
+from reseal.site.claim import claim, claim_again, may_resume, release
 from reseal.site.context import Context, Limits
 from reseal.site.fleet import Fleet
 from reseal.site.journal import Journal, Line
 from reseal.site.plan import Plan
-from reseal.site.platform import BACKUP_PARENT
 from reseal.site.report import page_of, report_of
 from reseal.site.rollback import Rollback
 from reseal.site.roster import Roster
@@ -28,15 +29,6 @@ from reseal.site.rundir import BUNDLE, CRLS, JOURNAL, PAGE, REPORT, RunDirectory
 from reseal.site.target import UNREADABLE, Target
 from reseal.site.transport import check
 from reseal.site.verify import Check, Standard, standard_for, verify_node
-
-_UNFINISHED = r"""
-cd "$1" 2>/dev/null || exit 0
-for run in */; do
-    run=${run%/}
-    [ "$run" != "$2" ] && [ -e "$run/prepared" ] && [ ! -e "$run/finished" ] || continue
-    echo "$run"
-done
-"""
 
 _TIDY = 'cd "$1" && rm -rf aside new keys scratch agent.pid && : >finished && sync'
 
@@ -51,6 +43,7 @@ class Hands:
         step: Told of each step's progress.
         tell: Told what a step or node is waiting for: its id, words.
         checked: Told of each node's checks as they come.
+        warn: Told what went wrong without harm to the run.
     """
 
     clock: Clock
@@ -58,6 +51,7 @@ class Hands:
     step: Told
     tell: Callable[[str, str], None]
     checked: Callable[[list[Check]], None]
+    warn: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +64,8 @@ class Ended:
     @property
     def proven(self) -> bool:
         """Every node is done and every check is good."""
-        whole = not self.outcome.failed and not self.outcome.untouched
-        return whole and bool(self.checks) and all(each.ok for each in self.checks)
+        good = bool(self.checks) and all(each.ok for each in self.checks)
+        return self.outcome.whole and good
 
 
 async def begin(
@@ -81,41 +75,73 @@ async def begin(
 
     Raises:
         SiteError: Another run on this site is unfinished.
-        JournalError: The plan has been begun already.
+        JournalError: The plan has been begun already, or cannot be read back.
     """
-    await _refuse_unfinished(plan, roster, fleet)
-    directory = RunDirectory.create(runs, plan, roster)
-    return directory, await _carry_on(directory, plan, roster, fleet, hands, "run")
+    host = Target(plan.ca, await fleet.connect(roster.ca), plan.run)
+    await claim(host)
+    try:
+        directory = RunDirectory.create(runs, plan, roster)
+    except ResealError:
+        await release(host)
+        raise
+    return directory, await _carry_on(directory, fleet, hands, "run")
 
 
 async def resume(directory: RunDirectory, fleet: Fleet, hands: Hands) -> Ended:
-    """Go on with a run, from what is true on its nodes."""
-    plan, roster = directory.plan(), directory.roster()
-    return await _carry_on(directory, plan, roster, fleet, hands, "resume")
+    """Go on with a run, from what is true on its nodes.
+
+    A run that was finished is proven again.
+
+    Raises:
+        SiteError: It was taken back, or another run is on this site.
+    """
+    return await _carry_on(directory, fleet, hands, "resume")
 
 
 async def _carry_on(
-    directory: RunDirectory,
-    plan: Plan,
-    roster: Roster,
-    fleet: Fleet,
-    hands: Hands,
-    event: str,
+    directory: RunDirectory, fleet: Fleet, hands: Hands, event: Literal["run", "resume"]
 ) -> Ended:
-    async with _opened(directory, plan, roster, fleet, hands) as (run, journal):
-        journal.write("resume" if event == "resume" else "run", note=plan.goal)
-        outcome = await Runner(run, journal, hands.step).carry_out()
+    async with _opened(directory, fleet, hands) as (run, journal):
+        left = event == "run" or await may_resume(await run.target(run.plan.ca.name))
+        journal.write(event, note=run.plan.goal)
+        outcome = Outcome(_names(run.plan), {}, ())
+        if left:
+            outcome = await Runner(run, journal, hands.step).carry_out()
         checks: list[Check] = []
         if directory.kept(BUNDLE) is not None and outcome.done:
             checks = await prove(run, outcome.done, hands.checked)
         ended = Ended(outcome, tuple(checks))
-        if ended.proven:
-            for name in outcome.done:
-                at = await run.target(name)
-                await check(at.transport, _TIDY, at.backup)
         journal.write("end", note="proven" if ended.proven else "not proven")
-        tell(directory, plan, journal.lines, checks)
+        tell(directory, run.plan, journal.lines, checks)
+        if ended.proven:
+            await _tidy(run, outcome.done, hands)
         return ended
+
+
+async def _tidy(run: Context, names: tuple[str, ...], hands: Hands) -> None:
+    """Leave only the backup on each node; the CA's host comes last, and is free then.
+
+    The run is proven: a node that is lost now is told and harms nothing.
+    """
+
+    async def one(name: str) -> None:
+        try:
+            at = await run.target(name)
+            await check(at.transport, _TIDY, at.backup)
+            if name == run.plan.ca.name:
+                await release(at)
+        except ResealError as error:
+            hands.warn(f"{name}: is proven, but was not tidied up: {error}")
+
+    host = run.plan.ca.name
+    nodes = [n for n in run.roster.nodes if n.name in names and n.name != host]
+    await run.fleet.each(nodes, lambda node, _: one(node.name))
+    await one(host)
+
+
+def _names(plan: Plan) -> tuple[str, ...]:
+    """Return the certnames of a plan's steps."""
+    return tuple(dict.fromkeys(step.node for step in plan.steps))
 
 
 def tell(
@@ -128,15 +154,23 @@ def tell(
 
 
 async def rollback(directory: RunDirectory, fleet: Fleet, hands: Hands) -> Outcome:
-    """Take a run back."""
-    plan, roster = directory.plan(), directory.roster()
-    async with _opened(directory, plan, roster, fleet, hands) as (run, journal):
+    """Take a run back.
+
+    Raises:
+        SiteError: Another run is on this site, or came after it.
+    """
+    async with _opened(directory, fleet, hands) as (run, journal):
+        host = await run.target(run.plan.ca.name)
+        await claim_again(host)
         outcome = await Rollback(run, journal).carry_out()
-        whole = not outcome.failed and not outcome.untouched
-        if whole:
+        if outcome.whole:
             directory.forget(BUNDLE)
             directory.forget(CRLS)
-        journal.write("end", note="rolled back" if whole else "partly rolled back")
+        note = "rolled back" if outcome.whole else "partly rolled back"
+        journal.write("end", note=note)
+        tell(directory, run.plan, journal.lines, [])
+        if outcome.whole:
+            await release(host)
         return outcome
 
 
@@ -144,8 +178,7 @@ async def verify(directory: RunDirectory, fleet: Fleet, hands: Hands) -> list[Ch
     """Prove the nodes of a run again; nothing is changed."""
     plan, roster = directory.plan(), directory.roster()
     run = Context(plan, roster, fleet, directory, hands.limits, hands.clock, hands.tell)
-    names = tuple(dict.fromkeys(step.node for step in plan.steps))
-    return await prove(run, names, hands.checked)
+    return await prove(run, _names(plan), hands.checked)
 
 
 async def prove(
@@ -186,8 +219,9 @@ async def _proof(run: Context, name: str, standard: Standard) -> list[Check]:
 
 @asynccontextmanager
 async def _opened(
-    directory: RunDirectory, plan: Plan, roster: Roster, fleet: Fleet, hands: Hands
+    directory: RunDirectory, fleet: Fleet, hands: Hands
 ) -> AsyncIterator[tuple[Context, Journal]]:
+    plan, roster = directory.plan(), directory.roster()
     with directory.locked():
         journal = Journal(directory.path / JOURNAL, hands.clock)
         run = Context(
@@ -198,13 +232,3 @@ async def _opened(
         finally:
             await run.close()
             journal.close()
-
-
-async def _refuse_unfinished(plan: Plan, roster: Roster, fleet: Fleet) -> None:
-    host = Target(plan.ca, await fleet.connect(roster.ca), plan.run)
-    printed = await check(host.transport, _UNFINISHED, BACKUP_PARENT, plan.run)
-    if names := printed.decode().split():
-        hint = "go on with it: reseal site resume; or undo it: reseal site rollback"
-        raise SiteError(
-            f"{host.name}: run {', '.join(names)} on this site is unfinished", hint=hint
-        )

@@ -82,7 +82,7 @@ def report_of(
     """Return a run's report as values that JSON knows."""
     timeline = sorted(bars(plan, lines), key=lambda bar: (bar.start, bar.end))
     began, ended = (lines[0].at, lines[-1].at) if lines else (None, None)
-    failed = {line.step.split("/")[0]: line.note for line in lines if line.note}
+    failed = _failures(lines)
     good = {each.node for each in checks} - {e.node for e in checks if not e.ok}
     return {
         "run": plan.run,
@@ -100,11 +100,25 @@ def report_of(
         "proven": sorted(good),
         "left_out": plan.left_out,
         "warnings": list(plan.warnings),
-        "failures": {n: why for n, why in failed.items() if n and n not in good},
+        "failures": {n: why for n, why in failed.items() if n not in good},
         "checks": [asdict(each) for each in checks],
         "timeline": [asdict(bar) for bar in timeline],
         "backups": f"{BACKUP_PARENT}/{plan.run}",
     }
+
+
+def _failures(lines: Sequence[Line]) -> dict[str, str]:
+    """Return why nodes failed, by certname; what was tried anew later is forgotten."""
+    failed: dict[str, str] = {}
+    for line in lines:
+        name = line.step.split("/")[0]
+        if line.event == "failed":
+            failed[name] = line.note
+        elif line.event == "undone":
+            failed.pop(name, None)
+        elif line.event == "resume":
+            failed.clear()
+    return failed
 
 
 def _old_ca(plan: Plan) -> Sequence[CertificateFacts]:

@@ -32,11 +32,18 @@ class Outcome:
         done: Certnames on which every step is done.
         failed: Certnames that failed, each with the reason and the way out.
         untouched: Certnames that no step was begun on.
+        left: Certnames on which steps are done, and later ones were not begun.
     """
 
     done: tuple[str, ...]
     failed: dict[str, str]
     untouched: tuple[str, ...]
+    left: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Every node is done."""
+        return not self.failed and not self.untouched and not self.left
 
 
 class Runner:
@@ -62,6 +69,7 @@ class Runner:
         self._told = told
         self._failed: dict[str, str] = {}
         self._begun: set[str] = set()
+        self._ended: set[str] = set()
 
     async def carry_out(self) -> Outcome:
         """Do what is left of the plan, phase by phase."""
@@ -106,17 +114,23 @@ class Runner:
         begin = loop.time()
         self._begun.add(step.node)
         if await act.done(at, self._run):
+            self._ended.add(step.id)
             self._journal.write("found done", step.id)
             self._told(step, "found done", "")
             return
         self._journal.write("begun", step.id)
         self._told(step, "begun", "")
         await act.do(at, self._run)
+        self._ended.add(step.id)
         self._journal.write("done", step.id, seconds=loop.time() - begin)
         self._told(step, "done", f"{loop.time() - begin:.1f} s")
 
     def _outcome(self) -> Outcome:
-        names = tuple(dict.fromkeys(step.node for step in self._run.plan.steps))
-        untouched = tuple(n for n in names if n not in self._begun)
-        done = tuple(n for n in names if n in self._begun and n not in self._failed)
-        return Outcome(done, dict(self._failed), untouched)
+        steps = self._run.plan.steps
+        names = dict.fromkeys(step.node for step in steps)
+        short = {step.node for step in steps if step.id not in self._ended}
+        untouched = tuple(n for n in names if n not in self._begun | set(self._failed))
+        done = tuple(n for n in names if n not in short)
+        named = {*done, *self._failed, *untouched}
+        left = tuple(n for n in names if n not in named)
+        return Outcome(done, dict(self._failed), untouched, left)
