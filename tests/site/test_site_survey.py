@@ -243,6 +243,49 @@ def test_services_and_their_states() -> None:
     assert agent_service(Sections({})) is None
 
 
+@pytest.mark.parametrize(
+    ("found", "attribute", "value"),
+    [
+        ({"manager": b"s6"}, "service_manager", "none"),
+        ({"manager": b"openrc"}, "service_manager", "openrc"),
+        (
+            {"platform": b"linux \x1b[2J\x07 12 x86_64"},
+            "platform",
+            "linux \ufffd[2J\ufffd 12 x86_64",
+        ),
+        (
+            {"disabled": b'{"disabled_message":"\\ud800\\u001b"}'},
+            "disabled",
+            "\ufffd" * 2,
+        ),
+        ({"version": b"5.5.22\x1b[0m"}, "puppet_version", "5.5.22"),
+    ],
+)
+def test_nothing_a_node_prints_is_believed_unseen(
+    found: dict[str, bytes], attribute: str, value: str
+) -> None:
+    facts, _ = node_facts(NODE, Sections(found), Fixed())
+    assert getattr(facts, attribute) == value
+
+
+@pytest.mark.parametrize(
+    ("serial", "conf", "next_serial", "port"),
+    [
+        (b"0x1F", b"ssl-port: 8141", 0x1F, 8141),
+        (b"-1", b"ssl-port: 99999", None, 8140),
+        (b"1" * 5000, b"ssl-port: " + b"1" * 5000, None, 8140),
+    ],
+)
+def test_absurd_numbers_of_a_server(
+    tree: NodeTree, serial: bytes, conf: bytes, next_serial: int | None, port: int
+) -> None:
+    tree.add_ca()
+    found = server_sections(tree).found | {"serial": serial, "conf.d": conf}
+    server, _ = server_facts(BASE, Sections(found))
+    assert server is not None
+    assert (server.next_serial, server.port) == (next_serial, port)
+
+
 def test_marks_of_other_flavours() -> None:
     for mark, flavour in ((b"pe /opt/x", "pe"), (b"openvox /opt/y", "openvox")):
         assert (
@@ -461,6 +504,42 @@ def test_a_node_that_cannot_be_reached(roles: tuple[Role, ...], severity: str) -
     (fault,) = facts.faults
     assert (fault.severity, fault.message) == (severity, "nobody answers")
     assert fault.remedy == "switch it on"
+
+
+class Garbled(Broken):
+    """A transport to a node that prints what nobody asked for."""
+
+    def __init__(self, **sections: bytes) -> None:
+        self.sections = sections
+
+    async def run(
+        self,
+        script: str,
+        *args: str,
+        stdin: bytes = b"",
+        timeout: float | None = None,
+    ) -> Result:
+        mark = args[0].encode()
+        parts = (
+            b"\n%s %s\n%s" % (mark, k.encode(), v) for k, v in self.sections.items()
+        )
+        return Result(0, b"".join(parts), b"")
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"clock": b"9" * 5000}, "clock: 99999999999999999999… is no number of this"),
+        ({"disabled": b"[" * 100_000}, "answers what cannot be read: RecursionError"),
+    ],
+)
+def test_a_node_that_prints_nonsense_is_a_fault_of_its_own(
+    sections: dict[str, bytes], message: str
+) -> None:
+    facts = asyncio.run(survey_node(Garbled(**sections), NODE, Fixed()))
+    (fault,) = facts.faults
+    assert (fault.severity, fault.message[: len(message)]) == ("fault", message)
+    assert not facts.reachable
 
 
 def test_a_mark_in_a_file_does_not_end_its_section() -> None:

@@ -19,12 +19,15 @@ from reseal.site.fleet import Fleet
 from reseal.site.roster import Node, Roster
 from reseal.site.survey_faults import compare, judge, unreachable
 from reseal.site.survey_parse import node_facts
-from reseal.site.survey_script import Sections, look
+from reseal.site.survey_script import Sections, look, printable
 from reseal.site.survey_server import server_facts, size
 from reseal.site.transport import Transport
 
 Progress = Callable[[NodeFacts], None]
 """Is told of each node as soon as it has been looked at."""
+
+_UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError, RecursionError)
+"""What reading nonsense raises; one node's must not end the survey of a site."""
 
 
 async def survey(
@@ -59,6 +62,9 @@ async def survey_node(transport: Transport, node: Node, clock: Clock) -> NodeFac
         return await _survey(transport, node, clock)
     except ResealError as error:
         return unreachable(nothing, str(error), error.hint)
+    except _UNREADABLE as error:
+        message = f"answers what cannot be read: {type(error).__name__}: {error}"
+        return unreachable(nothing, printable(message), None)
 
 
 async def _survey(transport: Transport, node: Node, clock: Clock) -> NodeFacts:

@@ -14,7 +14,7 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from cryptography import x509
 
@@ -30,7 +30,7 @@ from reseal.site.facts import (
     ServiceManager,
 )
 from reseal.site.roster import Node
-from reseal.site.survey_script import Sections
+from reseal.site.survey_script import Sections, printable
 from reseal.x509 import bundle, certexts, certificate, keys
 from reseal.x509.crl import RevocationList
 
@@ -50,8 +50,8 @@ SETTINGS = frozenset(_WANTED.split())
 
 KeyState = Literal["missing", "locked", "broken", "plain", "encrypted"]
 
-_AGENT = re.compile(r"Puppet/(\d[\w.]*)")
-_VERSION = re.compile(r"(\d+\.\d+[\w.]*)")
+_AGENT = re.compile(r"Puppet/(\d{1,4}[\w.]{,40})", re.ASCII)
+_VERSION = re.compile(r"(\d{1,4}\.\d[\w.]{,40})", re.ASCII)
 _REPAIR = "repair or remove the file; a regeneration makes a new one"
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ def node_facts(
         roles=node.roles,
         reachable=True,
         platform=" ".join(sections.text("platform").split()),
-        service_manager=cast(ServiceManager, sections.text("manager") or "none"),
+        service_manager=_manager(sections),
         puppet=sections.text("puppet"),
         puppet_version=_version(sections, settings),
         flavour=_flavour(sections),
@@ -126,8 +126,8 @@ def certificate_facts(cert: x509.Certificate) -> CertificateFacts:
     public = certificate.public_key(cert)
     extensions = certexts.extensions_of(cert)
     return CertificateFacts(
-        subject=certificate.common_name(cert),
-        issuer=certificate.issuer_common_name(cert),
+        subject=printable(certificate.common_name(cert)),
+        issuer=printable(certificate.issuer_common_name(cert)),
         serial=cert.serial_number,
         fingerprint=certificate.fingerprint(cert),
         key_fingerprint=keys.key_fingerprint(public),
@@ -215,6 +215,12 @@ def _version(sections: Sections, settings: dict[str, str]) -> str:
     return found[1] if found else ""
 
 
+def _manager(sections: Sections) -> ServiceManager:
+    """Return the service manager; one that is unknown is none, which is a fault."""
+    told = sections.text("manager")
+    return cast(ServiceManager, told) if told in get_args(ServiceManager) else "none"
+
+
 def _flavour(sections: Sections) -> Literal["puppet", "openvox", "pe"]:
     marks = {row[0] for row in sections.rows("marks")}
     if "pe" in marks or "Puppet Enterprise" in sections.text("version"):
@@ -233,7 +239,7 @@ def _matches(
 def _crls(found: Iterable[RevocationList] | None) -> tuple[CrlFacts, ...]:
     return tuple(
         CrlFacts(
-            issuer=crl.issuer_common_name,
+            issuer=printable(crl.issuer_common_name),
             number=crl.number,
             next_update=crl.next_update,
             entries=len(crl),
@@ -260,7 +266,7 @@ def _disabled(sections: Sections) -> str | None:
     except ValueError:
         return "reason not specified"
     reason = told.get("disabled_message") if isinstance(told, dict) else None
-    return str(reason or "reason not specified")
+    return printable(str(reason or "reason not specified"))
 
 
 def _key_faults(state: KeyState, facts: NodeFacts) -> list[Fault]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from shlex import quote
 
+from reseal.errors import ParseError
 from reseal.site.platform import (
     AGENT_SERVICES,
     BACKUP_PARENT,
@@ -27,6 +28,7 @@ from reseal.site.platform import (
 )
 from reseal.site.transport import Transport, check
 
+_DIGITS = 15
 _UNKNOWN = "return 44"
 _ARGUMENT = '"$1"'
 _NONE = Manager(start="", stop="", status="", enabled="", known="false")
@@ -47,27 +49,39 @@ class Sections:
         return self.found.get(name, b"")
 
     def text(self, name: str) -> str:
-        """Return a section as text without blanks around it."""
-        return self.data(name).decode(errors="replace").strip()
+        """Return a section as text without blanks around it or control characters."""
+        return printable(self.data(name).decode(errors="replace").strip())
 
     def lines(self, name: str) -> tuple[str, ...]:
         """Return the lines of a section."""
-        return tuple(self.text(name).splitlines())
+        text = self.text(name)
+        return tuple(line.rstrip("\r") for line in text.split("\n")) if text else ()
 
     def rows(self, name: str) -> tuple[tuple[str, ...], ...]:
         """Return the words of each line of a section."""
         return tuple(tuple(line.split()) for line in self.lines(name) if line)
 
     def number(self, name: str, *, line: int = 0) -> int:
-        """Return a line of a section as a number; 0 where it is none."""
+        """Return a line of a section as a number; 0 where it is none.
+
+        Raises:
+            ParseError: The number is larger than anything that is counted there.
+        """
         lines = self.lines(name)
         text = lines[line] if line < len(lines) else ""
+        if len(text) > _DIGITS:
+            raise ParseError(f"{name}: {text[:20]}… is no number of this world")
         return int(text) if text.isdecimal() else 0
 
     def settings(self) -> dict[str, str]:
         """Return the settings of section `config`: `puppet config print`."""
         pairs = (line.partition(" = ") for line in self.lines("config"))
         return {name: value for name, mark, value in pairs if mark}
+
+
+def printable(text: str) -> str:
+    """Return text that no terminal obeys, whatever a node has put into it."""
+    return "".join(c if c.isprintable() or c in "\n\r\t" else "\ufffd" for c in text)
 
 
 async def look(transport: Transport, what: str) -> Sections:
@@ -90,7 +104,7 @@ def split(printed: bytes, mark: str) -> Sections:
     """Take apart what a script printed."""
     parts = printed.split(b"\n" + mark.encode() + b" ")[1:]
     named = (part.partition(b"\n") for part in parts)
-    return Sections({name.decode(): data for name, _, data in named})
+    return Sections({name.decode(errors="replace"): data for name, _, data in named})
 
 
 def tables() -> str:

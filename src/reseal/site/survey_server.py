@@ -25,7 +25,8 @@ from reseal.site.survey_parse import (
 from reseal.site.survey_script import Sections
 from reseal.x509 import certificate, keys
 
-_PORT = re.compile(r"(\d+)")
+_PORT = re.compile(r"\d+", re.ASCII)
+_SERIAL = re.compile(r"(0x)?[0-9A-Fa-f]{1,64}")
 _UPSTREAM = re.compile(r"(?:\d+:)?([0-9][0-9A-Za-z.]*)")
 _NEEDED = ("ca_key.pem", "ca_crl.pem", "inventory.txt", "serial")
 _RESTORE = "restore it from a backup of the CA; reseal ca check tells more"
@@ -125,10 +126,8 @@ def _signing_first(
 
 
 def _serial(sections: Sections) -> int | None:
-    try:
-        return int(sections.text("serial"), 16)
-    except ValueError:
-        return None
+    text = sections.text("serial")
+    return int(text, 16) if _SERIAL.fullmatch(text) else None
 
 
 def _port(program: ServerProgram, sections: Sections, settings: dict[str, str]) -> int:
@@ -138,7 +137,8 @@ def _port(program: ServerProgram, sections: Sections, settings: dict[str, str]) 
     if program.kind != "puppetserver":
         texts = texts[len(own) :]
     found = (_PORT.search(text) for text in texts)
-    return next((int(match[1]) for match in found if match), program.port)
+    ports = (int(match[0]) for match in found if match and len(match[0]) <= 5)
+    return next((port for port in ports if 0 < port < 65536), program.port)
 
 
 def _ca_faults(
@@ -181,7 +181,7 @@ def _record_faults(sections: Sections) -> Iterator[Fault]:
         yield Fault(
             "stop", message, "find out who issued it; no node can have that name"
         )
-    for name in sections.data("names").decode(errors="replace").splitlines():
+    for name in sections.lines("names"):
         try:
             Certname(name.removesuffix(".pem"))
         except InvalidCertname as error:
