@@ -8,23 +8,23 @@ comes first, so that the nodes that follow find their old CA.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 
-from reseal.errors import ResealError, StepFailed
+from reseal.errors import CommandFailed, ResealError, StepFailed
 from reseal.site.agent_steps import StopAgent
 from reseal.site.context import Context
+from reseal.site.facts import ServerFacts
 from reseal.site.journal import Journal
 from reseal.site.run import Outcome
-from reseal.site.server_steps import StartServer, service_of
+from reseal.site.server_steps import PAUSE, STARTS, last_words, service_of
 from reseal.site.target import Target
 from reseal.site.transport import check
 
 _FORGET = r"""
 cd "$1" || exit 1
-if [ -s agent.pid ]; then kill "$(cat agent.pid)" 2>/dev/null; fi
 rm -rf aside new keys scratch
 rm -f setting-aside set-aside installed prepared clearing cleared started finished
-rm -f agent.pid
 : >rolled-back
 sync
 """
@@ -82,15 +82,14 @@ class Rollback:
 
     async def _take_back(self, at: Target) -> None:
         replaced = await at.has("clearing") or await at.has("setting-aside")
+        await _end_background(at)
         if replaced:
             if not await at.has("manifest"):
                 raise StepFailed(f"{at.name}: its backup is gone: {at.backup}")
             await self._restore(at)
         server = at.facts.server
         if server is not None and server.service is not None:
-            start = StartServer()
-            if replaced or not await at.is_active(server.service):
-                await start.do(at, self._run)
+            await self._settle_server(at, server, restart=replaced)
         agent = at.facts.agent
         if agent is not None and await at.is_active(agent) != agent.active:
             await (at.start(agent) if agent.active else at.stop(agent))
@@ -98,7 +97,6 @@ class Rollback:
             await check(at.transport, _FORGET, at.backup)
 
     async def _restore(self, at: Target) -> None:
-        await _end_background(at)
         await StopAgent().do(at, self._run)
         if at.facts.server is not None and at.facts.server.service is not None:
             service = service_of(at)
@@ -106,10 +104,66 @@ class Rollback:
                 await at.stop(service)
         await at.ruby("restore", at.backup, *at.paths, timeout=3600)
 
+    async def _settle_server(
+        self, at: Target, server: ServerFacts, *, restart: bool
+    ) -> None:
+        """Leave the server as it was found; one that ran shows its old certificate."""
+        service = service_of(at)
+        active = await at.is_active(service)
+        if not service.active:
+            if active:
+                await at.stop(service)
+            return
+        if active and not restart:
+            return
+        self._run.tell(at.name, "its server starts")
+        await _start(at)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._run.limits.server
+        while (fault := await _unlike_found(at, server.port)) is not None:
+            if loop.time() > end:
+                raise StepFailed(
+                    f"{at.name}: the server does not answer: {fault}",
+                    hint=f"its log says: {await last_words(at, service)}",
+                )
+            await asyncio.sleep(PAUSE)
+
+
+async def _start(at: Target) -> None:
+    """Start the server's service; a package's unit fails a start now and then."""
+    service = service_of(at)
+    for attempt in range(1, STARTS + 1):
+        try:
+            await at.start(service)
+        except CommandFailed as error:
+            if attempt == STARTS:
+                raise StepFailed(
+                    f"{at.name}: {service.name} does not start: {error}",
+                    hint=f"its log says: {await last_words(at, service)}",
+                ) from error
+            await asyncio.sleep(2 * PAUSE)
+        else:
+            return
+
+
+async def _unlike_found(at: Target, port: int) -> str | None:
+    """Return why the server is not as it was; None when it shows its certificate.
+
+    The chain is not verified: the old CA or its revocation list may have expired,
+    and such a site can be taken back, too.
+    """
+    probe = {"host": at.facts.certname, "port": port, "path": "/"}
+    probe["expected"] = at.setting("hostcert")
+    answers = await at.ruby("probe", stdin=json.dumps([probe]).encode(), timeout=60)
+    answer = answers[0]
+    if "server" not in answer:
+        return str(answer.get("error"))
+    if answer["server"] != answer.get("expected"):
+        return "it shows another certificate than the one in its SSL directory"
+    return None
+
 
 async def _end_background(at: Target) -> None:
-    """End the agent that the run itself had started."""
-    await at.transport.run(
-        'if [ -s "$1" ]; then kill "$(cat "$1")" 2>/dev/null; fi; rm -f "$1"',
-        f"{at.backup}/agent.pid",
-    )
+    """End the agent that the run itself had started, if it still runs."""
+    if await at.has("agent.pid"):
+        await at.ruby("launch", f"{at.backup}/agent.log", f"{at.backup}/agent.pid")
