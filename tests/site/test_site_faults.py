@@ -171,7 +171,7 @@ def test_nothing_is_wrong_with_a_good_node(node: NodeFacts) -> None:
             "warning",
             "server: there is a puppetserver, which the site file does not name",
         ),
-        (AGENT, {"server": SERVER}, "warning", "CA: there is one in /ca"),
+        (AGENT, {"server": SERVER}, "fault", "CA: there is one in /ca"),
         (
             HOLDER,
             {"server": replace(SERVER, is_ca=False)},

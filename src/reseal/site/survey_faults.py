@@ -192,7 +192,7 @@ def _server(node: NodeFacts, now: datetime) -> Iterator[Fault]:
         yield Fault("warning", message, 'give the node the role "server" or "ca"')
     if server is not None and server.is_ca and "ca" not in node.roles:
         remedy = 'give the node the role "ca", or take the old CA\'s files away'
-        yield Fault("warning", f"CA: there is one in {server.cadir}", remedy)
+        yield Fault("fault", f"CA: there is one in {server.cadir}", remedy)
 
 
 def _authority(node: NodeFacts, now: datetime) -> Iterator[Fault]:
