@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from site_samples import NOW, ca_host, certificate, node, server, site
 
 from reseal.errors import JournalError, PlanStale, PuppetEnterprise, SiteError
 from reseal.site.drift import require_unmoved
-from reseal.site.facts import Fault, NodeFacts
+from reseal.site.facts import Fault, NodeFacts, ServiceFacts
 from reseal.site.plan import Choices, Plan, make_plan
 from reseal.site.rundir import dump_plan, parse_plan
 
@@ -68,6 +69,20 @@ def test_a_runs_name_leads_nowhere_else(name: str) -> None:
         ("a chain stays one", server(), "7.23.0", "chain", False),
         ("a single CA stays one", server(shape="single"), "7.23.0", "single", False),
         ("agents before 6 need a single CA", server(), "5.5.22", "single", False),
+        (
+            "Puppet Server before 6 has Ruby's layout",
+            server(version="5.3.16", shape="single"),
+            "7.23.0",
+            "single",
+            True,
+        ),
+        (
+            "a version that is unknown is no old one",
+            server(version=""),
+            "7",
+            "chain",
+            False,
+        ),
         (
             "a master before 6 has Ruby's layout",
             server(kind="webrick", version="5.5.22", shape="single"),
@@ -152,6 +167,48 @@ def test_warnings_name_what_needs_a_decision() -> None:
     assert warnings[2].startswith("rest.lab.test: gets a certificate and no run")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ca_key_encrypted": True}, "the old CA's key is encrypted, the new CA's key"),
+        (
+            {"service": ServiceFacts("puppetserver", active=False, enabled=True)},
+            "the server does not run; it will be started, and left running",
+        ),
+    ],
+)
+def test_what_changes_with_the_new_ca_is_told(
+    changes: dict[str, Any], message: str
+) -> None:
+    assert not planned((ca_host(),)).warnings
+    (warning,) = planned((ca_host(server=server(**changes)),)).warnings
+    assert warning.startswith(f"puppet.lab.test: {message}")
+
+
+def with_settings(**changes: str) -> NodeFacts:
+    sample = node("web01.lab.test")
+    return replace(sample, settings=sample.settings | changes)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (with_settings(ssldir="/var/ssl"), "ssldir /var/ssl: is no SSL directory"),
+        (with_settings(ssldir="/a/../b/c"), "ssldir /a/../b/c: is no SSL directory"),
+        (with_settings(ssldir="var/lib/ssl"), "ssldir var/lib/ssl: is no SSL dir"),
+        (with_settings(ssldir=""), "ssldir unknown: is no SSL directory"),
+        (with_settings(hostcert="/x.pem"), "hostcert /x.pem: is no SSL directory"),
+        (node("-all"), "certname -all: is an option of Puppet's commands"),
+    ],
+)
+def test_what_cannot_be_worked_on_is_refused_before_anything_stops(
+    broken: NodeFacts, message: str
+) -> None:
+    with pytest.raises(SiteError, match=re.escape(message)) as caught:
+        planned((*site(), broken))
+    assert caught.value.hint
+
+
 def test_a_plan_file_is_read_back_as_it_was() -> None:
     plan = planned(site())
     assert parse_plan(dump_plan(plan), "plan.json") == plan
@@ -178,6 +235,32 @@ def test_a_plan_is_stale_when_the_world_has_moved(
     facts = site()
     moved = replace(facts[1], **changes)
     with pytest.raises(PlanStale, match=f"agent1.lab.test: its {what} has changed"):
+        require_unmoved(planned(facts), (facts[0], moved, *facts[2:]))
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ("next serial number", {"next_serial": 99}),
+        ("server's service", {"service": ServiceFacts("other", True, True)}),
+    ],
+)
+def test_a_ca_that_was_at_work_makes_a_plan_stale(
+    what: str, changes: dict[str, Any]
+) -> None:
+    facts = site()
+    moved = ca_host(server=server(**changes))
+    with pytest.raises(PlanStale, match=f"puppet.lab.test: its {what} has changed"):
+        require_unmoved(planned(facts), (moved, *facts[1:]))
+
+
+@pytest.mark.parametrize(
+    "name", ["hostcert", "hostprivkey", "localcacert", "hostcrl", "requestdir"]
+)
+def test_a_file_that_lies_elsewhere_makes_a_plan_stale(name: str) -> None:
+    facts = site()
+    moved = replace(facts[1], settings=facts[1].settings | {name: "/elsewhere"})
+    with pytest.raises(PlanStale, match=f"its setting {name} has changed"):
         require_unmoved(planned(facts), (facts[0], moved, *facts[2:]))
 
 

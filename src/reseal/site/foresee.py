@@ -35,6 +35,16 @@ def _of_server(node: NodeFacts, shape: str) -> Iterator[str]:
             f"{node.name}: the new CA will be a single self-signed one, because "
             "agents older than Puppet 6 keep one CA certificate only"
         )
+    if server.ca_key_encrypted:
+        yield (
+            f"{node.name}: the old CA's key is encrypted, the new CA's key is not; "
+            "encrypt it after the run, as the old one was"
+        )
+    if server.service is not None and not server.service.active:
+        yield (
+            f"{node.name}: the server does not run; it will be started, and left "
+            "running"
+        )
     if server.service is None:
         yield f"{node.name}: no service of the server was found; it stays as it is"
 

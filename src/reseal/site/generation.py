@@ -63,7 +63,7 @@ def next_generation(facts: Sequence[NodeFacts], now: datetime) -> Generation:
     host = ca_host(facts)
     server = server_of(host)
     old_agents = any(0 < major(node.puppet_version) < 6 for node in facts)
-    ruby = major(server.version) < 6 and server.kind != "puppetserver"
+    ruby = _has_rubys_layout(server)
     shape = "single" if old_agents or ruby else server.shape or "chain"
     stamp = f"{now:%Y%m%dT%H%M%SZ}"
     old = server.ca[0] if server.ca else None
@@ -89,6 +89,12 @@ def server_of(node: NodeFacts) -> ServerFacts:
         hint = "install the server there, or correct the roles in the site file"
         raise SiteError(f"{node.name}: no Puppet server was found", hint=hint)
     return node.server
+
+
+def _has_rubys_layout(server: ServerFacts) -> bool:
+    """Tell whether the CA is one of Puppet 3 to 5, or of Puppet Server 2 to 5."""
+    number = major(server.version)
+    return number < 6 and (number > 0 or server.kind != "puppetserver")
 
 
 def major(version: str) -> int:

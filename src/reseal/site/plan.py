@@ -9,7 +9,7 @@ Sources: Puppet, "SSL: Regenerating All Certificates in a Puppet Deployment".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -19,6 +19,9 @@ from reseal.site.facts import Fault, NodeFacts
 from reseal.site.foresee import warnings_of
 from reseal.site.generation import Generation, ca_host, next_generation
 from reseal.site.sequence import Step, steps_of
+
+_DEPTH = 3
+"""Names in the path of an SSL directory; what lies higher belongs to the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,23 @@ def refuse_obstacles(facts: Sequence[NodeFacts], left_out: Iterable[str]) -> Non
 
 def _obstacles(node: NodeFacts) -> list[Fault]:
     found = [fault for fault in node.faults if fault.severity != "warning"]
-    if found or node.reachable:
+    if node.reachable:
+        return [*found, *_unworkable(node)]
+    if found:
         return found
     remedy = f"--without {node.name} leaves the node out"
     return [Fault("fault", "cannot be reached", remedy)]
+
+
+def _unworkable(node: NodeFacts) -> Iterator[Fault]:
+    """Find what no act could work on: a certname or a path of Puppet's settings."""
+    if node.certname.startswith("-"):
+        message = f"certname {node.certname}: is an option of Puppet's commands"
+        yield Fault("fault", message, "give the node another certname")
+    for name in ("ssldir", "hostcert", "hostprivkey", "localcacert", "hostcrl"):
+        path = node.settings.get(name, "")
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        sound = path.startswith("/") and len(parts) >= _DEPTH and ".." not in parts
+        if not sound and (path or name == "ssldir"):
+            message = f"{name} {path or 'unknown'}: is no SSL directory or file in one"
+            yield Fault("fault", message, f"correct {name} in puppet.conf there")
