@@ -48,6 +48,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeTree:
     monkeypatch.setattr(survey_script, "PUPPET_COMMANDS", (str(bin_ / "puppet"),))
     rubies = {str(bin_ / "puppet"): (str(bin_ / "ruby"),)}
     monkeypatch.setattr(survey_script, "RUBIES", rubies)
+    configs = (str(tmp_path / "puppetserver"),)
+    monkeypatch.setattr(survey_script, "SERVER_CONFIGS", configs)
     backups = str(tmp_path / "var" / "backups")
     monkeypatch.setattr(survey_script, "BACKUP_PARENT", backups)
     return NodeTree.made(tmp_path)
@@ -370,6 +372,54 @@ def test_a_compiler_is_no_ca(
         (),
         None,
     )
+
+
+PACKAGED = """webserver: {
+    access-log-config: /etc/puppetlabs/puppetserver/request-logging.xml
+    client-auth: want
+    ssl-host: 0.0.0.0
+    ssl-port: 8140
+    # ssl-cert: /etc/ssl/x.pem
+    // ssl-key: /etc/ssl/x.key
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("", []),
+        ("ssl-cert: /etc/ssl/x.pem", ["ssl-cert is /etc/ssl/x.pem"]),
+        ('"ssl-key" = "/etc/ssl/x.key"', ["ssl-key is /etc/ssl/x.key"]),
+        (
+            "webserver { ssl-ca-cert: /a, ssl-crl-path=/b }",
+            ["ssl-ca-cert is /a", "ssl-crl-path is /b"],
+        ),
+        ("webserver.ssl-cert-chain: ${chain}", ["ssl-cert-chain is $"]),
+        ("ssl-cert: {root}/ssl/cert.pem", []),
+        ("ssl-cipher-suites: [a, b]", []),
+    ],
+)
+@pytest.mark.parametrize(
+    ("roles", "severity"), [(("ca", "server"), "stop"), (("server",), "fault")]
+)
+def test_a_web_server_with_certificates_of_its_own(
+    tree: NodeTree,
+    line: str,
+    told: list[str],
+    roles: tuple[Role, ...],
+    severity: str,
+) -> None:
+    path = tree.root / "puppetserver" / "conf.d" / "webserver.conf"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{PACKAGED}{line}\n".replace("{root}", str(tree.root)))
+    node = replace(BASE, roles=roles)
+    server, faults = server_facts(node, server_sections(tree))
+    assert server is not None
+    assert server.port == 8140
+    assert [(fault.severity, fault.message) for fault in faults] == [
+        (severity, f"{path}: {each}, which no run replaces") for each in told
+    ]
 
 
 def test_no_server_at_all(tree: NodeTree) -> None:

@@ -134,6 +134,9 @@ PE_PAGES = (
 
 OPENVOX_MARKS = ("/opt/puppetlabs/puppet/share/doc/openvox-agent",)
 
+SERVER_CONFIGS = ("/etc/puppetlabs/puppetserver", "/etc/puppet/puppetserver")
+"""Where Puppet Server's packages keep its configuration."""
+
 BACKUP_PARENT = "/var/backups/reseal"
 """Where a node keeps what a run set aside; only root can enter it."""
 

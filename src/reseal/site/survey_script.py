@@ -23,6 +23,7 @@ from reseal.site.platform import (
     PE_MARKS,
     PUPPET_COMMANDS,
     RUBIES,
+    SERVER_CONFIGS,
     SERVERS,
     Manager,
 )
@@ -115,6 +116,7 @@ def tables() -> str:
         "server_services": tuple(server.service for server in SERVERS),
         "pe_marks": PE_MARKS,
         "openvox_marks": OPENVOX_MARKS,
+        "server_configs": SERVER_CONFIGS,
         "backup_parent": (BACKUP_PARENT,),
     }
     lines = [f"{name}={quote(' '.join(values))}" for name, values in words.items()]

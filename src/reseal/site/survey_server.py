@@ -13,7 +13,14 @@ from cryptography import x509
 
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname
-from reseal.site.facts import CaShape, Fault, NodeFacts, ServerFacts, ServiceFacts
+from reseal.site.facts import (
+    CaShape,
+    Fault,
+    NodeFacts,
+    ServerFacts,
+    ServiceFacts,
+    Severity,
+)
 from reseal.site.platform import SERVERS, ServerProgram
 from reseal.site.survey_parse import (
     certificates,
@@ -29,6 +36,7 @@ _PORT = re.compile(r"\d+", re.ASCII)
 _SERIAL = re.compile(r"(0x)?[0-9A-Fa-f]{1,64}")
 _UPSTREAM = re.compile(r"(?:\d+:)?([0-9][0-9A-Za-z.]*)")
 _NEEDED = ("ca_key.pem", "ca_crl.pem", "inventory.txt", "serial")
+_REPLACED = ("hostcert", "hostprivkey", "localcacert", "hostcrl", "cacert", "cacrl")
 _RESTORE = "restore it from a backup of the CA; reseal ca check tells more"
 
 
@@ -70,6 +78,8 @@ def server_facts(
     )
     if is_ca:
         faults += _ca_faults(sections, state, bundle, public)
+    if program.kind == "puppetserver":
+        faults += _own_files(node, sections, settings)
     return facts, faults
 
 
@@ -165,6 +175,19 @@ def _ca_faults(
     if "serial" in files and _serial(sections) is None:
         yield Fault("stop", "serial: is not a hexadecimal number", _RESTORE)
     yield from _record_faults(sections)
+
+
+def _own_files(
+    node: NodeFacts, sections: Sections, settings: dict[str, str]
+) -> Iterator[Fault]:
+    """Find files the web server uses that a regeneration does not replace."""
+    replaced = {settings[name] for name in _REPLACED if name in settings}
+    severity: Severity = "stop" if "ca" in node.roles else "fault"
+    for row in sections.rows("own-files"):
+        if len(row) == 3 and row[1] not in replaced:
+            message = f"{row[2]}: {row[0]} is {row[1]}, which no run replaces"
+            remedy = f"remove {row[0]} there, so that the server uses Puppet's own file"
+            yield Fault(severity, message, remedy)
 
 
 def _record_faults(sections: Sections) -> Iterator[Fault]:

@@ -29,10 +29,22 @@ cadir=$(setting cadir)
 [ -d "$cadir" ] || [ ! -d "$ssldir/ca" ] || cadir=$ssldir/ca
 
 say conf.d
-for base in /etc/puppetlabs/puppetserver /etc/puppet/puppetserver; do
+for base in $server_configs; do
     cat "$base"/conf.d/webserver.conf 2>/dev/null | grep -E '^ *"?ssl-port"? *[:=]'
     cat "$base"/services.d/ca.cfg "$base"/bootstrap.cfg 2>/dev/null |
         grep -E '^[^#]*certificate-authority-disabled-service'
+done
+
+# Files of its own that the web server uses: the setting, its value, the file.
+say own-files
+for base in $server_configs; do
+    for path in "$base"/conf.d/*.conf; do
+        [ -f "$path" ] || continue
+        sed 's/#.*//; s|//.*||' "$path" | tr ',{}' '\n\n\n' |
+            sed -n 's/^\(.*[^a-z-]\)\{0,1\}\(ssl-[a-z-]*\)"\{0,1\} *[:=] *"\{0,1\}\([^" ]*\).*/\2 \3/p' |
+            grep -E '^ssl-(cert|key|ca-cert|cert-chain|crl-path) ' |
+            while read -r name value; do echo "$name ${value:--} $path"; done
+    done
 done
 
 say autosign
