@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import typer
 
+from reseal.certname import Certname
 from reseal.cli import siteview
-from reseal.cli.main import main
+from reseal.cli.main import build, main
 from reseal.errors import Unreachable, UsageError
+from reseal.site.discover import Discovered
 
 
 def test_every_command_explains_itself_with_an_example(
@@ -105,3 +109,32 @@ def test_errors_of_several_nodes_are_told_one_by_one(
     assert main(["site", "survey", "--site", str(tmp_path / "site.toml")]) == 1
     said = capsys.readouterr().err
     assert said.splitlines() == [f"reseal: error: {error}" for error in errors]
+
+
+def test_what_a_plan_has_decided_is_not_decided_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "--plan plan.json --batch 9 --allow a.lab.test --without b.lab.test"
+    assert main(["site", "regenerate", *words.split()]) == 2
+    said = capsys.readouterr().err
+    assert "reseal: error: --batch, --without, --allow: the plan has decided" in said
+
+
+def test_what_a_ca_has_signed_is_told_to_machines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def found(_: object) -> Discovered:
+        ca, node = Certname("puppet.lab.test"), Certname("a.lab.test")
+        return Discovered(ca, (node,), ("b c",))
+
+    monkeypatch.setattr("reseal.cli.sitesee.discover_site", found)
+    assert main(["site", "discover", "--ca", "puppet.lab.test", "--json"]) == 0
+    wanted = {"ca": "puppet.lab.test", "nodes": ["a.lab.test"], "strange": ["b c"]}
+    assert json.loads(capsys.readouterr().out) == wanted
+
+
+def test_every_command_has_json() -> None:
+    group = cast(typer.core.TyperGroup, typer.main.get_command(build(["site"])))
+    commands = cast(typer.core.TyperGroup, group.commands["site"]).commands
+    for name, command in commands.items():
+        assert "--json" in {o for p in command.params for o in p.opts}, name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,10 @@ Allow = Annotated[
         "its old certificate's (repeatable).",
     ),
 ]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Nodes worked on at once.")]
+Batch = Annotated[
+    int | None,
+    typer.Option("--batch", min=1, help="Nodes worked on at once; 50 without it."),
+]
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", help="Carry out this plan, unchanged.")
 ]
@@ -63,6 +67,14 @@ async def surveyed(roster: Roster) -> tuple[NodeFacts, ...]:
             return await survey(
                 fleet, roster, SystemClock(), lambda facts: shown.node(facts.name)
             )
+
+
+def chosen(
+    batch: int | None, without: list[str] | None, allow: list[str] | None
+) -> Choices:
+    """Return what the operator decided about a run."""
+    choices = Choices(without=tuple(without or ()), allow=tuple(allow or ()))
+    return choices if batch is None else replace(choices, batch=batch)
 
 
 def planned(facts: tuple[NodeFacts, ...], choices: Choices) -> Plan:

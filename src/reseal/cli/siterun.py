@@ -28,12 +28,13 @@ from reseal.cli.siteoptions import (
     SiteFile,
     Without,
     Yes,
+    chosen,
     hands,
     planned,
     surveyed,
 )
 from reseal.cli.siteview import confirm, plan_text, verdict
-from reseal.errors import Interrupted, NotFound
+from reseal.errors import Interrupted, NotFound, UsageError
 from reseal.files import read
 from reseal.site import campaign
 from reseal.site.campaign import Ended, Hands
@@ -43,7 +44,14 @@ from reseal.site.fleet import Fleet
 from reseal.site.plan import Choices, Plan
 from reseal.site.roster import Roster, load_roster
 from reseal.site.run import Outcome
-from reseal.site.rundir import PAGE, REPORT, RunDirectory, parse_plan, runs_directory
+from reseal.site.rundir import (
+    PAGE,
+    REPORT,
+    RunDirectory,
+    dump_plan,
+    parse_plan,
+    runs_directory,
+)
 
 T = TypeVar("T")
 
@@ -51,7 +59,7 @@ T = TypeVar("T")
 def regenerate(
     site: SiteFile = SITE,
     plan_file: PlanFile = None,
-    batch: Batch = 50,
+    batch: Batch = None,
     without: Without = None,
     allow: Allow = None,
     max_failures: MaxFailures = 3,
@@ -67,13 +75,18 @@ def regenerate(
     Exit status: 0 proven; 1 stopped before any change; 3 nodes are left (resume or
     roll back); 4 done but not proven.
     """
-    roster = load_roster(site)
-    choices = Choices(batch, tuple(without or ()), tuple(allow or ()))
+    given = {"--batch": batch, "--without": without, "--allow": allow}
+    if ignored := [name for name, value in given.items() if plan_file and value]:
+        hint = "make a new plan with them: reseal site plan"
+        words = f"{', '.join(ignored)}: the plan has decided that"
+        raise UsageError(words, hint=hint)
+    roster, choices = load_roster(site), chosen(batch, without, allow)
     plan = _plan(roster, plan_file, choices)
-    if not as_json:
-        print(plan_text(plan), file=sys.stdout if dry_run else sys.stderr)
     if dry_run:
+        print(dump_plan(plan).decode() if as_json else plan_text(plan))
         return
+    if not as_json:
+        print(plan_text(plan), file=sys.stderr)
     if not yes:
         confirm(plan)
     runs = runs or runs_directory()
@@ -113,7 +126,12 @@ async def _begin(
         return await campaign.begin(plan, roster, fleet, runs, means)
 
 
-def resume(run: RunName = None, runs: Runs = None, as_json: Json = False) -> None:
+def resume(
+    run: RunName = None,
+    runs: Runs = None,
+    max_failures: MaxFailures = 3,
+    as_json: Json = False,
+) -> None:
     """Go on with a run that was stopped or left nodes behind.
 
     What is done is not done again: reseal looks at the nodes first.
@@ -124,7 +142,8 @@ def resume(run: RunName = None, runs: Runs = None, as_json: Json = False) -> Non
 
     async def work(shown: Lines) -> Ended:
         async with Fleet(directory.roster()) as fleet:
-            return await campaign.resume(directory, fleet, hands(shown, Limits()))
+            means = hands(shown, Limits(failures=max_failures))
+            return await campaign.resume(directory, fleet, means)
 
     with progress(len(directory.plan().steps)) as shown:
         ended = _run(work(shown))

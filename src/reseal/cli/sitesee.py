@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -25,12 +24,12 @@ from reseal.cli.siteoptions import (
     Runs,
     SiteFile,
     Without,
+    chosen,
     hands,
     planned,
     surveyed,
 )
 from reseal.cli.siteview import plan_text, survey_text, verdict
-from reseal.errors import JournalError
 from reseal.files import replace
 from reseal.site import campaign
 from reseal.site.context import Limits
@@ -39,12 +38,10 @@ from reseal.site.discover import discover as discover_site
 from reseal.site.facts import NodeFacts
 from reseal.site.fleet import Fleet
 from reseal.site.journal import read_journal
-from reseal.site.plan import Choices
+from reseal.site.report import page_of
 from reseal.site.roster import Node, Roster, SshSettings, load_roster
 from reseal.site.rundir import (
     JOURNAL,
-    PAGE,
-    REPORT,
     RunDirectory,
     dump_plan,
     runs_directory,
@@ -60,6 +57,7 @@ def discover(
     local: Annotated[
         bool, typer.Option("--local", help="The CA is on this machine.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Print a site file made from what the CA has signed, and change nothing.
 
@@ -72,9 +70,13 @@ def discover(
         async with Fleet(roster) as fleet:
             return await discover_site(await fleet.connect(host))
 
+    found = asyncio.run(look())
+    if as_json:
+        print_json(asdict(found))
+        return
     own = ssh_config or Path("~/.ssh/config").expanduser()
     hosts = ssh_hosts(own) if own.exists() else {}
-    print(site_file(asyncio.run(look()), hosts, ssh_config), end="")
+    print(site_file(found, hosts, ssh_config), end="")
 
 
 def survey(site: SiteFile = SITE, as_json: Json = False) -> None:
@@ -97,7 +99,7 @@ def plan(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the plan to this file.")
     ] = None,
-    batch: Batch = 50,
+    batch: Batch = None,
     without: Without = None,
     allow: Allow = None,
     as_json: Json = False,
@@ -107,7 +109,7 @@ def plan(
     Example: reseal site plan --out plan.json && reseal site regenerate --plan plan.json
     """
     roster = load_roster(site)
-    choices = Choices(batch, tuple(without or ()), tuple(allow or ()))
+    choices = chosen(batch, without, allow)
     made = planned(asyncio.run(surveyed(roster)), choices)
     if out is not None:
         replace(out, dump_plan(made), mode=0o600)
@@ -174,17 +176,17 @@ def report(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write the page to this file.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Print a run's report as JSON, or write it as one HTML page.
+
+    A run that is not finished is told as far as it got.
 
     Example: reseal site report --html report.html
     """
     directory = RunDirectory.find(runs or runs_directory(), run)
-    data, page = directory.kept(REPORT), directory.kept(PAGE)
-    if data is None or page is None:
-        hint = "finish the run first: reseal site resume"
-        raise JournalError(f"{directory.path.name}: has no report yet", hint=hint)
+    document = campaign.report_now(directory)
     if html is not None:
-        replace(html, page, mode=0o644)
-    else:
-        print_json(json.loads(data))
+        replace(html, page_of(document).encode(), mode=0o644)
+    if html is None or as_json:
+        print_json(document)

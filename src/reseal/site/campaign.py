@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from reseal.clock import Clock
 from reseal.errors import JournalError, ResealError
 from reseal.site.claim import claim, claim_again, may_resume, release
 from reseal.site.context import Context, Limits
 from reseal.site.fleet import Fleet
-from reseal.site.journal import Journal, Line
+from reseal.site.journal import Journal, Line, read_journal
 from reseal.site.plan import Plan
 from reseal.site.report import page_of, report_of
 from reseal.site.rollback import Rollback
@@ -151,6 +151,16 @@ def tell(
     report = report_of(plan, lines, checks, directory.kept(BUNDLE))
     directory.keep(REPORT, json.dumps(report, indent=2).encode() + b"\n")
     directory.keep(PAGE, page_of(report).encode())
+
+
+def report_now(directory: RunDirectory) -> dict[str, Any]:
+    """Return a run's report: the kept one, or a new one if the journal went on."""
+    plan, kept = directory.plan(), directory.kept(REPORT)
+    lines = tuple(read_journal(directory.path / JOURNAL))
+    old: dict[str, Any] = json.loads(kept) if kept else {}
+    if lines and old.get("ended") == lines[-1].at.isoformat():
+        return old
+    return report_of(plan, lines, [], directory.kept(BUNDLE))
 
 
 async def rollback(directory: RunDirectory, fleet: Fleet, hands: Hands) -> Outcome:

@@ -9,18 +9,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from reseal.errors import PlanStale
-from reseal.site.facts import NodeFacts
+from reseal.site.facts import NodeFacts, ServiceFacts
 from reseal.site.plan import Plan
+
+_SETTINGS = (
+    "ssldir",
+    "hostcert",
+    "hostprivkey",
+    "localcacert",
+    "hostcrl",
+    "requestdir",
+)
+"""The settings whose paths a run reads and replaces."""
+
+
+def _setting(name: str) -> Callable[[NodeFacts], object]:
+    return lambda node: node.settings.get(name)
+
+
+def _name(service: ServiceFacts | None) -> str | None:
+    return service.name if service is not None else None
+
 
 _RELIED_ON: tuple[tuple[str, Callable[[NodeFacts], object]], ...] = (
     ("can be reached", lambda node: node.reachable),
     ("certname", lambda node: node.certname),
     ("roles", lambda node: node.roles),
     ("Puppet's version", lambda node: node.puppet_version),
-    ("SSL directory", lambda node: node.settings.get("ssldir")),
+    ("puppet command", lambda node: node.puppet),
+    ("Ruby", lambda node: node.ruby),
+    *((f"setting {name}", _setting(name)) for name in _SETTINGS),
     ("certificate", lambda node: node.hostcert and node.hostcert.fingerprint),
     ("CA", lambda node: node.server and [ca.fingerprint for ca in node.server.ca]),
     ("cadir", lambda node: node.server and node.server.cadir),
+    ("next serial number", lambda node: node.server and node.server.next_serial),
+    ("server's service", lambda node: node.server and _name(node.server.service)),
+    ("agent's service", lambda node: _name(node.agent)),
     ("way the agent is run", lambda node: node.agent_mode),
     ("agent's being disabled", lambda node: node.disabled is None),
 )
