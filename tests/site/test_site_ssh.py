@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import asyncssh
 import pytest
 from sshnode import SUDO, SshNode, program
 
+from reseal.certname import Certname
 from reseal.errors import (
     AccessDenied,
     HostKeyRejected,
@@ -20,6 +22,7 @@ from reseal.errors import (
     Unreachable,
 )
 from reseal.site.fleet import Fleet
+from reseal.site.local import LocalTransport
 from reseal.site.roster import Node, Roster, load_roster
 from reseal.site.transport import Result, Transport
 
@@ -353,6 +356,56 @@ def test_jump_hosts_that_lead_to_each_other_end(node: SshNode) -> None:
 
     text = "web01: jump host one: jump host two: 127.0.0.3:1 cannot be reached"
     assert str(asyncio.run(main())).startswith(text)
+
+
+class Counted(LocalTransport):
+    """A way to a node that counts how often it was closed."""
+
+    closed = 0
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize(("size", "closed"), [(200, 0), (201, 1)])
+def test_a_large_site_keeps_the_connection_to_its_ca_only(
+    size: int, closed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {f"n{n}": Counted(f"n{n}") for n in range(size)}
+    monkeypatch.setattr(Fleet, "_made", lambda fleet, node: made[node.name])
+    names = [Certname(name) for name in made]
+    nodes = (
+        Node(names[0], address="", roles=("ca",)),
+        *(Node(name, address="", roles=("agent",)) for name in names[1:]),
+    )
+
+    async def work(node: Node, transport: Transport) -> str:
+        return transport.name
+
+    async def main() -> list[str]:
+        async with Fleet(Roster(nodes)) as fleet:
+            done = await fleet.each(nodes, work)
+            assert [each.closed for each in made.values()] == [
+                0,
+                *[closed] * (size - 1),
+            ]
+            return done
+
+    assert asyncio.run(main()) == names
+
+
+def test_a_fleet_may_open_as_many_files_as_the_system_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def main() -> tuple[int, int]:
+        async with Fleet(Roster((Node(Certname("web01"), address=""),))):
+            return resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard - 1, hard))
+        assert asyncio.run(main()) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def behind(jump: SshNode, nodes: list[SshNode]) -> Roster:

@@ -9,6 +9,8 @@ Sources: the door, `transport.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
@@ -20,6 +22,10 @@ from reseal.site.sshdoor import SshDoor, Target
 from reseal.site.transport import Transport
 
 T = TypeVar("T")
+
+_KEPT = 200
+"""Nodes of a site whose connections are all kept; those of a larger one are closed
+after each piece of work, for both ends have only so many."""
 
 
 class Fleet:
@@ -35,6 +41,7 @@ class Fleet:
         self._kept: dict[str, Transport] = {}
 
     async def __aenter__(self) -> Self:
+        _raise_open_files()
         return self
 
     async def __aexit__(
@@ -70,6 +77,9 @@ class Fleet:
                 an ExceptionGroup.
             limit: How many at once; None for the roster's limit.
 
+        On a large site a node is let go of after its work; not the CA's host, which
+        others' work asks too.
+
         Returns:
             What `work` returned, in the order of `nodes`.
         """
@@ -77,7 +87,12 @@ class Fleet:
 
         async def one(node: Node) -> T:
             async with slots:
-                return await work(node, await self.connect(node))
+                transport = await self.connect(node)
+                try:
+                    return await work(node, transport)
+                finally:
+                    if len(self.roster.nodes) > _KEPT and "ca" not in node.roles:
+                        await transport.close()
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(node)) for node in nodes]
@@ -90,3 +105,10 @@ class Fleet:
         host = node.address or node.name
         target = Target(node.name, host, node.user or ssh.user, node.port)
         return SshTransport(self._door, target, command_timeout=ssh.command_timeout)
+
+
+def _raise_open_files() -> None:
+    """Let this process have as many files and connections open as it may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -78,8 +78,7 @@ def server_facts(
     )
     if is_ca:
         faults += _ca_faults(sections, state, bundle, public)
-    if program.kind == "puppetserver":
-        faults += _own_files(node, sections, settings)
+    faults += _own_files(node, facts, sections)
     return facts, faults
 
 
@@ -178,9 +177,12 @@ def _ca_faults(
 
 
 def _own_files(
-    node: NodeFacts, sections: Sections, settings: dict[str, str]
+    node: NodeFacts, server: ServerFacts, sections: Sections
 ) -> Iterator[Fault]:
     """Find files the web server uses that a regeneration does not replace."""
+    if server.kind != "puppetserver":
+        return
+    settings = sections.settings()
     replaced = {settings[name] for name in _REPLACED if name in settings}
     severity: Severity = "stop" if "ca" in node.roles else "fault"
     for row in sections.rows("own-files"):
