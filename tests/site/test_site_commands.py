@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from site_samples import NOW, site
 
 from reseal.cli.main import main
+from reseal.cli.output import print_error
+from reseal.cli.progress import Lines, Picture
+from reseal.cli.siteview import plan_text, survey_text, verdict
 from reseal.clock import SystemClock
-from reseal.site.facts import NodeFacts
+from reseal.errors import CommandFailed, FaultsError
+from reseal.site.facts import Fault, NodeFacts
 from reseal.site.journal import Journal
 from reseal.site.plan import Choices, make_plan
 from reseal.site.roster import Roster
+from reseal.site.run import Outcome
 from reseal.site.rundir import JOURNAL, RunDirectory, parse_plan
+from reseal.site.verify import Check
 
 
 def test_a_dry_run_prints_the_plan_for_machines(
@@ -51,3 +60,46 @@ def test_a_killed_run_is_told_as_far_as_it_got(
     assert report["ended_as"] == "open"
     assert [bar["step"] for bar in report["timeline"]] == [plan.steps[0].id]
     assert "✓ Proven" not in page.read_text()
+
+
+EVIL = "\x1b]0;owned\x07\x9b2J\x08[bold]web[/bold]\r\n"
+
+
+def test_what_a_node_says_never_steers_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    facts = site(1)
+    plan = make_plan(facts, Choices(), run="run1", now=NOW)
+    fault = Fault("warning", EVIL, EVIL)
+    odd = replace(facts[1], platform=EVIL, faults=(fault,))
+    step = replace(plan.steps[0], title=EVIL)
+    check = Check("agent1.lab.test", "handshake", False, EVIL)
+    outcome = Outcome((), {"agent1.lab.test": EVIL}, ())
+    print(survey_text([facts[0], odd]))
+    print(plan_text(replace(plan, warnings=(EVIL,), left_out={"a": EVIL})))
+    print(verdict([check], outcome))
+    print_error(FaultsError(EVIL, [EVIL, EVIL], hint=EVIL))
+    print_error(CommandFailed(EVIL, hint=EVIL))
+    lines = Lines()
+    lines.step(step, "failed", EVIL)
+    lines.checked([check])
+    said = "".join(capsys.readouterr())
+    assert said.count("owned") > 10
+    assert not [c for c in said if not c.isprintable() and c != "\n"]
+
+
+def test_the_live_picture_shows_markup_as_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    plan = make_plan(site(1), Choices(), run="run1", now=NOW)
+    with Picture(1) as picture:
+        picture.step(plan.steps[0], "begun", "")
+        picture.tell(plan.steps[0].id, f"waits for {EVIL}")
+        picture.say(EVIL)
+    said = stream.getvalue()
+    assert "[bold]web[/bold]" in said
+    assert "\x1b]0" not in said
+    assert "\x9b" not in said
+    assert "\x07" not in said

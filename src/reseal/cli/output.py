@@ -70,6 +70,15 @@ class Screen:
         print(f"{begin}{label}: {text}{end}", file=stream, flush=True)
 
 
+def shown(text: str) -> str:
+    """Return text that a node or a file said, safe for a terminal.
+
+    What does not print, and so could move the cursor or rename the window, is
+    replaced; lines and tabs stay.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
 def print_json(document: object) -> None:
     """Print a result as one JSON document, for machines."""
     print(json.dumps(document, indent=2, ensure_ascii=False))
@@ -79,21 +88,28 @@ def print_error(error: ResealError) -> None:
     """Print an error and its hint to standard error, every fault in a line."""
     if isinstance(error, FaultsError) and len(error.faults) > 1:
         subject = str(error).removesuffix(": " + "; ".join(error.faults))
-        print(f"reseal: error: {subject}:", file=sys.stderr)
+        print(shown(f"reseal: error: {subject}:"), file=sys.stderr)
         for fault in error.faults:
-            print(f"  {fault}", file=sys.stderr)
+            print(shown(f"  {fault}"), file=sys.stderr)
     else:
-        print(f"reseal: error: {error}", file=sys.stderr)
+        print(shown(f"reseal: error: {error}"), file=sys.stderr)
     if error.hint:
-        print(f"reseal: hint: {error.hint}", file=sys.stderr)
+        print(shown(f"reseal: hint: {error.hint}"), file=sys.stderr)
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Return rows as lines whose columns are aligned, the last one ragged."""
-    found = [tuple(row) for row in rows]
+    """Return rows as lines whose columns are aligned, the last one ragged.
+
+    A cell is one line of what prints, whatever it was.
+    """
+    found = [tuple(_cell(text) for text in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*found, strict=True)]
     padded = (
         [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         for row in found
     )
     return "\n".join("  ".join(cells).rstrip() for cells in padded)
+
+
+def _cell(text: str) -> str:
+    return shown(text).replace("\n", " ").replace("\t", " ")

@@ -13,7 +13,9 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from reseal.cli.output import shown
 from reseal.site.run import State
 from reseal.site.sequence import Step
 from reseal.site.verify import Check
@@ -58,7 +60,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         """Say a line."""
-        print(text, file=sys.stderr, flush=True)
+        print(shown(text), file=sys.stderr, flush=True)
 
 
 class Picture(Lines):
@@ -66,13 +68,13 @@ class Picture(Lines):
 
     def __init__(self, total: int) -> None:
         self._console = Console(stderr=True)
-        self._live = Live(
-            console=self._console, get_renderable=self._draw, refresh_per_second=4
-        )
         self._total = total
         self._ended = 0
         self._phase = ""
         self._working: dict[str, tuple[str, float]] = {}
+        self._live = Live(
+            console=self._console, get_renderable=self._draw, refresh_per_second=4
+        )
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -105,14 +107,16 @@ class Picture(Lines):
         self._ended += 1
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(shown(text), highlight=False, markup=False)
 
     def _draw(self) -> Table:
         picture = Table.grid(padding=(0, 2))
-        picture.add_row(f"[bold]{self._phase}[/]", f"{self._ended} of {self._total}")
+        ended = f"{self._ended} of {self._total}"
+        picture.add_row(Text(shown(self._phase), "bold"), ended)
         now = time.monotonic()
         for name, (words, since) in list(self._working.items())[:_SHOWN]:
-            picture.add_row(f"  {name}", f"{words} [dim]{now - since:.0f} s[/]")
+            told = Text.assemble(shown(words), (f" {now - since:.0f} s", "dim"))
+            picture.add_row(Text(f"  {shown(name)}"), told)
         if len(self._working) > _SHOWN:
             picture.add_row("  …", f"{len(self._working) - _SHOWN} more")
         return picture

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import typer
 
 from reseal.cli.exits import PARTLY, UNPROVEN
-from reseal.cli.output import print_json
+from reseal.cli.output import print_json, shown
 from reseal.cli.progress import Lines, progress
 from reseal.cli.siteoptions import (
     SITE,
@@ -90,8 +90,8 @@ def regenerate(
     if not yes:
         confirm(plan)
     runs = runs or runs_directory()
-    with progress(len(plan.steps)) as shown:
-        means = hands(shown, Limits(failures=max_failures))
+    with progress(len(plan.steps)) as lines:
+        means = hands(lines, Limits(failures=max_failures))
         directory, ended = _run(_begin(plan, roster, runs, means))
     _finish(directory, ended, as_json)
 
@@ -140,13 +140,13 @@ def resume(
     """
     directory = RunDirectory.find(runs or runs_directory(), run)
 
-    async def work(shown: Lines) -> Ended:
+    async def work(lines: Lines) -> Ended:
         async with Fleet(directory.roster()) as fleet:
-            means = hands(shown, Limits(failures=max_failures))
+            means = hands(lines, Limits(failures=max_failures))
             return await campaign.resume(directory, fleet, means)
 
-    with progress(len(directory.plan().steps)) as shown:
-        ended = _run(work(shown))
+    with progress(len(directory.plan().steps)) as lines:
+        ended = _run(work(lines))
     _finish(directory, ended, as_json)
 
 
@@ -165,18 +165,18 @@ def rollback(
         text = f"Give every node back its old certificates (run {directory.path.name})?"
         typer.confirm(text, abort=True, err=True)
 
-    async def work(shown: Lines) -> Outcome:
+    async def work(lines: Lines) -> Outcome:
         async with Fleet(directory.roster()) as fleet:
-            return await campaign.rollback(directory, fleet, hands(shown, Limits()))
+            return await campaign.rollback(directory, fleet, hands(lines, Limits()))
 
-    with progress(len(directory.plan().of("ca"))) as shown:
-        outcome = _run(work(shown))
+    with progress(len(directory.plan().of("ca"))) as lines:
+        outcome = _run(work(lines))
     if as_json:
         print_json(asdict(outcome))
     else:
         print(f"Rolled back: {len(outcome.done)} nodes have their old files.")
         for node, why in outcome.failed.items():
-            print(f"  {node}: {why}")
+            print(shown(f"  {node}: {why}"))
     if not outcome.whole:
         raise typer.Exit(PARTLY)
 

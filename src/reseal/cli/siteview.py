@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import typer
 
-from reseal.cli.output import table
+from reseal.cli.output import shown, table
 from reseal.errors import UsageError
 from reseal.site.facts import NodeFacts
 from reseal.site.plan import Plan
@@ -28,7 +28,7 @@ def survey_text(facts: Sequence[NodeFacts]) -> str:
         for fault in node.faults:
             lines.append(f"\n{node.name}: {fault.severity}: {fault.message}")
             lines.append(f"    {fault.remedy}")
-    return "\n".join(lines)
+    return shown("\n".join(lines))
 
 
 def _row(node: NodeFacts) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def plan_text(plan: Plan) -> str:
     lines += ["", f"The server is down for about {down} s."]
     lines += [f"Left out: {name}: {why}" for name, why in plan.left_out.items()]
     lines += [f"Warning: {warning}" for warning in plan.warnings]
-    return "\n".join(lines)
+    return shown("\n".join(lines))
 
 
 def _count(plan: Plan) -> int:
@@ -121,4 +121,4 @@ def verdict(checks: Sequence[Check], outcome: Outcome | None = None) -> str:
         lines += [f"{node}: has steps left" for node in outcome.left]
         if not outcome.whole:
             lines.append("Go on with: reseal site resume; undo: reseal site rollback")
-    return "\n".join(lines)
+    return shown("\n".join(lines))
