@@ -11,7 +11,7 @@ from reseal.ca.policy import judge, vouch
 from reseal.ca.rules import Rules
 from reseal.certname import Certname
 from reseal.errors import PolicyError
-from reseal.x509 import certexts, keys, names, oids
+from reseal.x509 import certexts, der, keys, names, oids
 from reseal.x509.certexts import Extension
 from reseal.x509.csr import Request, build_request
 
@@ -291,3 +291,26 @@ def test_the_operator_vouches_for_what_has_no_request() -> None:
     approved = vouch(Certname(WEB), KEY.public_key, ("DNS:x",), (CLI,))
     assert approved.extensions == (CLI,)
     assert [certexts.show_general_name(n) for n in approved.alt_names] == ["DNS:x"]
+
+
+def _named(*pairs: tuple[str, str]) -> Request:
+    parts = (der.sequence(der.oid(oid), der.utf8(value)) for oid, value in pairs)
+    return replace(ask(), subject=der.sequence(*(der.set_of([p]) for p in parts)))
+
+
+def test_a_second_common_name_is_refused_where_the_subject_is_copied() -> None:
+    request = _named((oids.COMMON_NAME, WEB), (oids.COMMON_NAME, "puppet.lab.test"))
+    with pytest.raises(PolicyError) as caught:
+        judge(request, WEB, RUBY)
+    assert caught.value.faults == (
+        f"CSR subject contains more than one common name: /CN={WEB}/CN=puppet.lab.test",
+    )
+    assert judge(request, WEB, SERVER).subject == names.common_name(WEB)
+
+
+def test_control_characters_are_refused_where_the_subject_is_copied() -> None:
+    request = _named(("2.5.4.10", "x\n0x0002 /CN=evil"), (oids.COMMON_NAME, WEB))
+    with pytest.raises(PolicyError) as caught:
+        judge(request, WEB, RUBY)
+    text = f'CSR "{WEB}" subject contains control characters'
+    assert caught.value.faults == (text,)

@@ -175,3 +175,9 @@ def test_openssl_takes_a_chain_we_built() -> None:
         openssl("asn1parse", stdin=certs.to_pem(certificate))
         said = openssl("x509", "-noout", "-text", stdin=certs.to_pem(certificate))
         assert "Version: 3" in said
+
+
+def test_a_name_as_text_is_one_line() -> None:
+    name = names.common_name("x\n0x0002 \x1b\u00e4")
+    assert names.slashes(name) == r"/CN=x\x0A0x0002 \x1B\xC3\xA4"
+    assert names.commas(name) == "CN=x\\x0A0x0002 \\x1B\u00e4"

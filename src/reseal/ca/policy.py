@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reseal.ca.rules import RUBY, SERVER, Case, Rules, is_san
+from reseal.ca.rules import Case, Rules, is_san
+from reseal.ca.rulesets import RUBY, SERVER
 from reseal.certname import Certname
 from reseal.errors import PolicyError
 from reseal.x509 import certexts, der, names, oids

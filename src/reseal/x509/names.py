@@ -4,7 +4,8 @@ A name that is decoded and encoded again may change its string types, and then a
 peer that compares bytes no longer finds the issuer.  So reseal carries the DER of
 a name and reads from it what it needs; common names may be of any length.
 
-Sources: RFC 5280 sections 4.1.2.4 and 7.1 (comparison); RFC 4514 (text form).
+Sources: RFC 5280 sections 4.1.2.4 and 7.1 (comparison); RFC 4514 (text form);
+OpenSSL, `X509_NAME_oneline` (escapes).
 """
 
 from __future__ import annotations
@@ -79,15 +80,21 @@ def read_common_name(name: bytes) -> str:
     return ""
 
 
+def attributes(name: bytes) -> tuple[Attribute, ...]:
+    """Return the attributes of a name, in order."""
+    return tuple(a for relative in parse(name) for a in relative)
+
+
 def slashes(name: bytes) -> str:
-    """Return the name as Puppet's inventory has it, `/O=b/CN=a`."""
-    parts = (a for relative in parse(name) for a in relative)
-    return "".join(f"/{part.short}={part.value}" for part in parts)
+    """Return the name as Puppet's inventory has it, `/O=b/CN=a`, always one line."""
+    return "".join(f"/{a.short}={_as_ascii(a.value)}" for a in attributes(name))
 
 
 def commas(name: bytes) -> str:
-    """Return the name as RFC 4514 has it, `CN=a,O=b`, without escapes."""
-    relative = ("+".join(f"{a.short}={a.value}" for a in r) for r in parse(name))
+    """Return the name as RFC 4514 has it, `CN=a,O=b`; only controls are escaped."""
+    relative = (
+        "+".join(f"{a.short}={_one_line(a.value)}" for a in r) for r in parse(name)
+    )
     return ",".join(reversed(list(relative)))
 
 
@@ -109,6 +116,17 @@ def _attribute(element: der.Element) -> Attribute:
     if len(children) != 2:
         raise ParseError("name: an attribute is a type and a value")
     return Attribute(der.read_oid(children[0].expect(der.OID)), _value(children[1]))
+
+
+def _as_ascii(text: str) -> str:
+    """Escape bytes beyond printable ASCII as OpenSSL's `X509_NAME_oneline` does."""
+    return "".join(
+        chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02X}" for byte in text.encode()
+    )
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else _as_ascii(c) for c in text)
 
 
 def _value(element: der.Element) -> str:
