@@ -11,9 +11,11 @@ old one, synced, owner and mode of the old one, renamed); POSIX rename, fsync.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,7 +172,7 @@ def make_directory(path: Path, *, mode: int, owner: Owner | None = None) -> None
         return
     try:
         path.mkdir(mode=0o700)
-        with _opened(path, os.O_RDONLY | os.O_DIRECTORY) as handle:
+        with _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as handle:
             _protect(handle, mode, owner or _owner_for(path.parent))
         _sync(path.parent)
     except OSError as error:
@@ -228,15 +230,24 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 
 def _open_lock(directory: Path) -> int:
+    """Open the lock file, but no link: root would give away what it leads to."""
     path = directory / LOCK
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        owner = _owner_for(directory)
-        if os.geteuid() == 0 and os.fstat(handle).st_uid != owner[0]:
+        handle = os.open(path, flags, 0o640)
+        status, owner = os.fstat(handle), _owner_for(directory)
+        plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+        if plain and os.geteuid() == 0 and status.st_uid != owner[0]:
             _protect(handle, 0o640, owner)
     except OSError as error:
-        raise _failed(path, error) from error
-    return handle
+        if error.errno != errno.ELOOP:
+            raise _failed(path, error) from error
+    else:
+        if plain:
+            return handle
+        os.close(handle)
+    hint = "somebody may have planted it: look where it leads, then remove it"
+    raise StoreError(f"{path}: is no plain file of its own", hint=hint)
 
 
 def _protect(handle: int, mode: int, owner: Owner) -> None:

@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,28 @@ def test_a_lock_that_stays_taken_is_an_error_and_then_free_again(
         waiting.__enter__()
     with files.locked(tmp_path, timeout=0):
         assert mode(tmp_path / files.LOCK) == 0o640
+
+
+@pytest.mark.parametrize("plant", [os.symlink, os.link])
+def test_a_lock_file_that_leads_elsewhere_is_refused_and_its_target_left(
+    tmp_path: Path, plant: Callable[[Path, Path], None]
+) -> None:
+    target, lock = tmp_path / "shadow", tmp_path / "ca" / files.LOCK
+    files.replace(target, b"secret", mode=0o600)
+    lock.parent.mkdir()
+    plant(target, lock)
+    before = target.stat()
+    with (
+        pytest.raises(StoreError, match=files.LOCK) as caught,
+        files.locked(lock.parent),
+    ):
+        pass
+    assert caught.value.hint
+    after = target.stat()
+    assert (after.st_uid, after.st_mode) == (before.st_uid, before.st_mode)
+    lock.unlink()
+    with files.locked(lock.parent):
+        assert lock.is_file()
 
 
 def test_all_files_of_a_directory_are_read_sorted_by_name(tmp_path: Path) -> None:
