@@ -175,6 +175,17 @@ def test_what_is_not_provable_is_told_and_left(
     assert not told[0].repairable
 
 
+def test_a_revoked_serial_that_no_file_can_hold_is_not_counted_on_from(
+    scene: Scene,
+) -> None:
+    revoke_serials(scene.authority, (2**127,), scene.clock)
+    scene.write("serial", b"")
+    store = open_cadir(scene.cadir)
+    outcome = repair(scene.cadir, store, scene.clock)
+    assert [fault.rule for fault in outcome.done] == ["next-serial"]
+    assert store.next_serial() == 4
+
+
 def test_what_ends_soon_or_has_ended(scene: Scene) -> None:
     end = scene.authority.issuer.certificate.not_valid_after_utc
     store = scene.authority.store

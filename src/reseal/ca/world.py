@@ -23,7 +23,7 @@ from reseal.ca.profile import Dialect
 from reseal.certname import Certname
 from reseal.clock import Clock
 from reseal.errors import InvalidCertname, ParseError, ResealError, StoreError
-from reseal.store.protocol import InventoryRow, Store
+from reseal.store.protocol import HIGHEST_SERIAL, InventoryRow, Store
 from reseal.x509 import bundle, keys
 from reseal.x509 import certificate as certs
 from reseal.x509.certificate import Issuer
@@ -123,11 +123,14 @@ class World:
 
     @cached_property
     def highest(self) -> int:
-        """The highest serial number that this CA is known to have used."""
+        """The highest number used that `serial` can count on from.
+
+        A list may hold longer ones, revoked when another tool numbered this CA.
+        """
         listed = self.own_crl.serials() if self.own_crl else frozenset()
         known = {row.serial for row in self.rows} | listed
         known |= {c.serial_number for c in (*self.signed.values(), *self.intents)}
-        return max(known, default=0)
+        return max((each for each in known if each <= HIGHEST_SERIAL), default=0)
 
     def _each(self, directory: str, read: Callable[[Certname], T]) -> dict[Certname, T]:
         found: dict[Certname, T] = {}
