@@ -232,7 +232,7 @@ def test_a_weak_key_is_refused_unless_the_site_wants_it() -> None:
     assert judge(request, WEB, Rules(allow_weak_keys=True)).certname == WEB
 
 
-@pytest.mark.parametrize("name", ["_x", "a_b.c_d", "a.-b", "name.", "ca", "x" * 89])
+@pytest.mark.parametrize("name", ["_x", "a_b.c_d", "a.-b", "name.", "x" * 89])
 def test_odd_names_that_puppet_server_accepts(name: str) -> None:
     assert judge(ask(name=name), name, SERVER).certname == name
 
@@ -314,3 +314,11 @@ def test_control_characters_are_refused_where_the_subject_is_copied() -> None:
         judge(request, WEB, RUBY)
     text = f'CSR "{WEB}" subject contains control characters'
     assert caught.value.faults == (text,)
+
+
+@pytest.mark.parametrize("rules", [OPEN, RUBY_OPEN])
+def test_nobody_gets_the_name_of_the_ca(rules: Rules) -> None:
+    with pytest.raises(PolicyError, match="ca: is the CA's own name"):
+        judge(ask(name="ca"), "ca", rules)
+    with pytest.raises(PolicyError, match="ca: is the CA's own name"):
+        vouch(Certname("ca"), KEY.public_key)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reseal.ca.rules import Case, Rules, is_san
-from reseal.ca.rulesets import RUBY, SERVER
+from reseal.ca.rules import Case, Rules, is_own_name, is_san
+from reseal.ca.rulesets import OWN_NAME, RUBY, SERVER
 from reseal.certname import Certname
 from reseal.errors import PolicyError
 from reseal.x509 import certexts, der, names, oids
@@ -82,11 +82,21 @@ def vouch(
         public_key: Made here, or read on the node itself.
         alt_names: `DNS:x` and `IP:y`, all of them.
         extensions: Below Puppet's arc; `pp_cli_auth` may be among them.
+
+    Raises:
+        PolicyError: The name is the CA's own.
     """
+    refuse_own_name(certname)
     san = certexts.subject_alt_name(alt_names) if alt_names else None
     encoded = certexts.read_general_names(san) if san else ()
     subject = names.common_name(certname)
     return Approved(certname, subject, public_key, encoded, extensions)
+
+
+def refuse_own_name(name: str) -> None:
+    """Raise `PolicyError` if a node's name would take the CA's own place, `ca.pem`."""
+    if is_own_name(name):
+        raise PolicyError(name, [OWN_NAME.format(cn=name)])
 
 
 def _granted_names(case: Case) -> tuple[bytes, ...]:

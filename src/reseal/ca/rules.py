@@ -52,6 +52,11 @@ class Case:
         return certexts.alt_names(self.extensions)
 
 
+def is_own_name(name: str) -> bool:
+    """Say whether a name is the CA's own, under which Puppet keeps its certificate."""
+    return name == "ca"
+
+
 def is_san(extension: Extension) -> bool:
     """Say whether an extension is a subjectAltName."""
     return extension.oid == oids.SUBJECT_ALT_NAME

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reseal.ca.rules import Case, is_san
+from reseal.ca.rules import Case, is_own_name, is_san
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname
 from reseal.x509 import keys, names, oids
@@ -52,6 +52,10 @@ class Row:
 def _other_name(case: Case) -> dict[str, str] | None:
     found = case.request.certname
     return None if found == case.name else {"found": found}
+
+
+def _own_name(case: Case) -> dict[str, str] | None:
+    return {} if is_own_name(case.name) else None
 
 
 def _upper_case(case: Case) -> dict[str, str] | None:
@@ -162,6 +166,9 @@ def _weak_key(case: Case) -> dict[str, str] | None:
     return {"why": why} if why and not case.rules.allow_weak_keys else None
 
 
+OWN_NAME = "{cn}: is the CA's own name"
+"""Not Puppet's words: its CA would sign, and the leaf would take the CA's place."""
+
 _SETTING = (
     "To allow {what}, set {setting} to true in your ca.conf file. Then restart the "
     "puppetserver and try signing this certificate again."
@@ -171,6 +178,7 @@ _WEAK = "CSR '{cn}' has a key that today's peers refuse: {why}"
 _CLEAN = "  To continue, this CSR needs to be cleaned."
 
 SERVER: tuple[Row, ...] = (
+    Row("own-name", OWN_NAME, _own_name),
     Row(
         "certname",
         'Instance name "{found}" does not match requested key "{cn}"',
@@ -211,6 +219,7 @@ SERVER: tuple[Row, ...] = (
 """Puppet Server's rules, in the order it looks at them."""
 
 RUBY: tuple[Row, ...] = (
+    Row("own-name", OWN_NAME, _own_name),
     Row(
         "permitted",
         "CSR has request extensions that are not permitted: {found}",

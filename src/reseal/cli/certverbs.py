@@ -270,7 +270,7 @@ def _remove(desk: Desk, name: Certname) -> None:
     gone = desk.own.forget(name)
     if signed:
         desk.removed("Certificate", name, cadir / "signed" / f"{name}.pem")
-    if signed or "certificate" in gone:
+    if "certificate" in gone or (signed and desk.own.keeps(name)):
         desk.removed("Certificate", name, settings.certdir / f"{name}.pem")
     if requested:
         desk.removed("CertificateRequest", name, cadir / "requests" / f"{name}.pem")

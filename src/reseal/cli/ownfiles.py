@@ -16,6 +16,8 @@ from pathlib import Path
 from cryptography import x509
 
 from reseal import files
+from reseal.ca.policy import refuse_own_name
+from reseal.ca.rules import is_own_name
 from reseal.certname import Certname
 from reseal.errors import NotFound
 from reseal.settings import PuppetSettings
@@ -67,7 +69,11 @@ class OwnFiles:
             name: Whose.
             alt_names: As Puppet's setting `dns_alt_names`, whose value the host's
                 own request has without any.
+
+        Raises:
+            PolicyError: The name is the CA's own.
         """
+        refuse_own_name(name)
         is_own = name == self.settings.certname
         if is_own and not alt_names:
             alt_names = ",".join(self.settings.dns_alt_names)
@@ -91,7 +97,11 @@ class OwnFiles:
 
     def forget(self, name: Certname) -> set[str]:
         """Remove all that is here of a name and return what was: `key` and so on."""
-        return set(self._forgotten(name))
+        return set(self._forgotten(name)) if self.keeps(name) else set()
+
+    def keeps(self, name: Certname) -> bool:
+        """Say whether files of a name here are the node's: `ca.pem` is the CA's."""
+        return not is_own_name(name)
 
     def _forgotten(self, name: Certname) -> Iterator[str]:
         kinds = {"certificate": "certdir", "request": "requestdir"}

@@ -20,6 +20,7 @@ import aiohttp
 from yarl import URL
 
 from reseal import files, wire
+from reseal.ca.policy import refuse_own_name
 from reseal.certname import Certname
 from reseal.cli.hands import Allowances
 from reseal.errors import AuthorityError, ResealError
@@ -148,7 +149,8 @@ class ServedHand:
         self._ask(wire.put_request(certname, pem))
 
     def check(self, certname: Certname, allow: Allowances) -> None:
-        """Leave it to the server, which has rules of its own."""
+        """Leave all but the CA's own name to the server, which has its rules."""
+        refuse_own_name(certname)
 
     def sign(self, certname: Certname, allow: Allowances) -> None:
         self._ask(wire.put_state(certname, "signed", self.ttl))

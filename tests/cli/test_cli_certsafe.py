@@ -1,0 +1,53 @@
+"""What strangers leave with the CA does not turn its operator's tools against it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cahost import CaHost
+
+from reseal.x509 import keys
+from reseal.x509.csr import build_request
+
+KEY = keys.LocalSigner(keys.generate("ec:secp256r1"))
+
+
+def put(host: CaHost, name: str) -> Path:
+    target = host.cadir / "requests" / f"{name}.pem"
+    target.write_bytes(build_request(KEY, name).pem)
+    return target
+
+
+def publish(host: CaHost) -> None:
+    """Have the CA's certificate and list where the host's agent looks for them."""
+    assert host.run("cert", "clean", "nobody")[0] == 24
+
+
+def everything(directory: Path) -> dict[Path, bytes]:
+    return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+def test_the_name_of_the_ca_is_not_signed(host: CaHost) -> None:
+    put(host, "ca")
+    code, _, stderr = host.run("cert", "sign", "ca")
+    assert (code, stderr) == (24, "Error: ca: is the CA's own name\n")
+    assert not (host.cadir / "signed" / "ca.pem").exists()
+
+
+def test_the_name_of_the_ca_is_not_generated(host: CaHost) -> None:
+    publish(host)
+    before = everything(host.ssl)
+    code, _, stderr = host.run("cert", "generate", "ca")
+    assert (code, stderr) == (24, "Error: ca: is the CA's own name\n")
+    assert everything(host.ssl) == before
+
+
+def test_cleaning_ca_removes_the_request_only(host: CaHost) -> None:
+    publish(host)
+    before = everything(host.ssl)
+    assert host.ssl / "certs" / "ca.pem" in before
+    put(host, "ca")
+    code, stdout, _ = host.run("cert", "clean", "ca")
+    assert code == 0
+    assert stdout.count("Removing file") == 1
+    assert everything(host.ssl) == before
