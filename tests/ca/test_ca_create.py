@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 
 from reseal import files
-from reseal.ca.authority import Layout, load
+from reseal.ca.authority import Authority, Layout, load
 from reseal.ca.check import check
 from reseal.ca.create import Order, set_up
+from reseal.ca.profile import Profile
+from reseal.ca.sign import generate
 from reseal.ca.takeover import Material, take_over
+from reseal.certname import Certname
 from reseal.clock import Clock
 from reseal.errors import AuthorityError, ParseError, UnsuitableKey
 from reseal.settings import Flavour, PuppetSettings, load_settings
 from reseal.store import open_cadir
 from reseal.x509 import bundle, certexts, keys
-from reseal.x509.certificate import common_name, public_key
+from reseal.x509.certificate import common_name, public_key, to_pem
 
 SMALL = "rsa:2048"
 
@@ -198,6 +201,29 @@ def test_an_elliptic_ca_is_taken_over_only_where_its_peers_can_take_it(
     assert not settings.cadir.exists()
     made = take_over(settings, material, clock, peers=())
     assert common_name(made.ca_certificate) == "Puppet CA: test"
+    assert made.ca_certificate.serial_number == 1
+    assert made.server_certificate is not None
+    assert made.server_certificate.serial_number == 2
+
+
+def test_a_nodes_certificate_is_not_taken_over_as_a_ca(
+    settings: PuppetSettings, clock: Clock, authority: Authority
+) -> None:
+    key = keys.generate(SMALL)
+    node = Certname("web01.example.com")
+    profile = Profile(timedelta(days=365))
+    leaf = generate(authority, node, key.public_key(), profile=profile, clock=clock)
+    cadir = authority.cadir
+    material = Material(
+        keys.dump_private(key),
+        to_pem(leaf) + (cadir / "ca_crt.pem").read_bytes(),
+        (cadir / "ca_crl.pem").read_bytes(),
+    )
+    with pytest.raises(AuthorityError, match="this is no CA: web01") as caught:
+        take_over(settings, material, clock)
+    assert caught.value.hint
+    assert not settings.cadir.exists()
+    assert not settings.hostprivkey.exists()
 
 
 def test_the_setting_ca_ttl_counts(settings: PuppetSettings, clock: Clock) -> None:

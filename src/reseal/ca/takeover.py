@@ -86,10 +86,11 @@ def take_over(
         LocalSigner(key),
         (chain, crls),
         server_leaf(settings, order, host),
-        serial=_next_serial(crls[0]),
+        serial=_next_serial(chain[0], crls[0]),
         ttl=ttl,
         now=now,
     )
+    _prove(made, chain, crls, now)
     write_authority(settings, made, {"ca_key.pem": keys.dump_private(key)})
     write_host(settings, made, host)
     audit("authority.imported", fingerprint=fingerprint(chain[0]))
@@ -127,10 +128,31 @@ def _lists(
     return lists
 
 
-def _next_serial(own: RevocationList) -> int:
-    """Return a serial above every one that the CA has revoked.
+def _prove(
+    made: NewAuthority,
+    chain: tuple[x509.Certificate, ...],
+    crls: tuple[RevocationList, ...],
+    now: datetime,
+) -> None:
+    """Prove that what the CA signs is trusted: that it is a CA, and may sign leaves.
 
-    The real tool begins at 1, which the CA may have issued and revoked before.
+    Raises:
+        AuthorityError: The server's certificate would not be.
     """
-    used = [serial for serial in own.serials() if serial < HIGHEST_SERIAL]
-    return max(used, default=0) + 1
+    try:
+        bundle.verify_chain(made.server_certificate or chain[0], chain, crls, now)
+    except ChainInvalid as error:
+        hint = "the key must be that of a CA certificate, not of a node's"
+        raise AuthorityError(f"this is no CA: {error}", hint=hint) from None
+
+
+def _next_serial(ca: x509.Certificate, own: RevocationList) -> int:
+    """Return a serial above every one that the CA is known to have used.
+
+    The real tool begins at 1, which the CA may have issued and revoked before, or
+    bear itself if it is its own issuer.
+    """
+    used = set(own.serials())
+    if certs.is_self_issued(ca):
+        used.add(ca.serial_number)
+    return max((each for each in used if each < HIGHEST_SERIAL), default=0) + 1
