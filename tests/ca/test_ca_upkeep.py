@@ -63,6 +63,33 @@ def test_without_the_roots_key_nothing_is_extended(
     assert (cadir / "ca_crt.pem").read_bytes() == before
 
 
+def test_lists_never_end_before_the_certificates(
+    golden: Callable[[str], Path], clock: Clock
+) -> None:
+    cadir = golden("puppetserver-8")
+    authority = load(cadir, open_cadir(cadir))
+    old = authority.bundle
+    longer = extend(authority, timedelta(days=1), clock)
+    lists = bundle.load_crls(authority.store.crls())
+    root_end = old[-1].not_valid_after_utc
+    for after in longer.bundle:
+        own = bundle.own_crl(after, lists)
+        assert own is not None
+        assert own.next_update is not None
+        assert own.next_update >= after.not_valid_after_utc
+        assert after.not_valid_after_utc == root_end < old[0].not_valid_after_utc
+
+
+@pytest.mark.parametrize("days", [0, -1])
+def test_no_time_to_live_is_refused(
+    authority: Authority, clock: Clock, days: int
+) -> None:
+    before = (authority.cadir / "ca_crt.pem").read_bytes()
+    with pytest.raises(AuthorityError, match="is no time to live"):
+        extend(authority, timedelta(days=days), clock)
+    assert (authority.cadir / "ca_crt.pem").read_bytes() == before
+
+
 def test_the_ruby_cas_duplicates_are_pruned(
     golden: Callable[[str], Path], clock: Clock
 ) -> None:

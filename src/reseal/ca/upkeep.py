@@ -64,8 +64,12 @@ def extend(authority: Authority, ttl: timedelta, clock: Clock) -> Authority:
         The CA with its new certificates.
 
     Raises:
-        AuthorityError: A key above the signing CA's is not here.
+        AuthorityError: No time is asked for, or a key above the signing CA's is
+            not here.
     """
+    if ttl <= timedelta(0):
+        hint = "give the time from now to the new end, as 15y"
+        raise AuthorityError(f"ttl {ttl}: is no time to live", hint=hint)
     now, chain = clock.now(), authority.bundle
     signers = (
         authority.issuer.signer,
@@ -77,7 +81,7 @@ def extend(authority: Authority, ttl: timedelta, clock: Clock) -> Authority:
         issuer = renewed[0] if position != above else None
         fresh = _prolonged(chain[position], signers[above], issuer, now, ttl)
         renewed.insert(0, fresh)
-    _publish_lists(authority, tuple(renewed), signers, now, ttl)
+    _publish_lists(authority, tuple(renewed), signers, now)
     authority.store.replace_bundle(bundle.dump_certificates(renewed))
     audit("authority.extended", fingerprint=fingerprint(renewed[0]))
     issuer_now = Issuer(renewed[0], authority.issuer.signer)
@@ -179,14 +183,17 @@ def _prolonged(
     now: datetime,
     ttl: timedelta,
 ) -> x509.Certificate:
-    """Return the same certificate with a new life."""
+    """Return the same certificate with a new life, within its issuer's."""
+    end = max(old.not_valid_after_utc, now + ttl)
+    if issuer is not None:
+        end = min(end, issuer.not_valid_after_utc)
     template = Template(
         subject=certs.subject(old),
         issuer=certs.issuer(old),
         issuer_key=signer.public_key,
         serial=old.serial_number,
         not_before=min(old.not_valid_before_utc, now - BACKDATE),
-        not_after=max(old.not_valid_after_utc, now + ttl),
+        not_after=end,
         public_key=certs.public_key(old),
         extensions=certexts.extensions_of(old),
     )
@@ -213,7 +220,6 @@ def _publish_lists(
     chain: tuple[x509.Certificate, ...],
     signers: tuple[Signer, ...],
     now: datetime,
-    ttl: timedelta,
 ) -> None:
     """Publish every CA's list again, to end no earlier than the certificates."""
 
@@ -222,9 +228,8 @@ def _publish_lists(
         for ca, signer in zip(reversed(chain), reversed(signers), strict=True):
             own = own_list(Issuer(ca, signer), lists)
             begin = now - timedelta(seconds=1)
-            longer = crl.extend(
-                own, (), signer, this_update=begin, next_update=now + ttl
-            )
+            end = max(own.next_update or now, ca.not_valid_after_utc)
+            longer = crl.extend(own, (), signer, this_update=begin, next_update=end)
             lists = [longer, *(each for each in lists if each is not own)]
         return bundle.dump_crls(lists)
 
