@@ -235,7 +235,7 @@ class _Reader:
         if faults:
             raise SettingsError(str(self.path), faults)
         if "cadir" not in given:
-            fields["cadir"] = default_cadir(Path(self.text("ssldir")), flavour)
+            fields["cadir"] = default_cadir(fields["ssldir"], flavour)
         return PuppetSettings(**fields)
 
     def text(self, name: str, seen: tuple[str, ...] = ()) -> str:
@@ -251,7 +251,7 @@ class _Reader:
 
     def _typed(self, kind: str, text: str) -> object:
         if kind == "Path":
-            return Path(text).expanduser()
+            return Path(text).expanduser().absolute()
         if kind == "Certname":
             return Certname(text)
         if kind == "timedelta":

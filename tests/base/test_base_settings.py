@@ -93,6 +93,16 @@ def test_the_command_line_wins(flavour: Flavour) -> None:
     assert settings.hostprivkey == Path("/elsewhere/private_keys/a.b.pem")
 
 
+def test_relative_paths_are_those_of_where_the_command_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    overrides = {"cadir": "ca", "ssldir": "ssl"}
+    settings = load_settings(AIO, certname="a.b", overrides=overrides)
+    assert (settings.cadir, settings.ssldir) == (tmp_path / "ca", tmp_path / "ssl")
+    assert settings.hostcrl == tmp_path / "ssl" / "crl.pem"
+
+
 def test_another_confdir_takes_its_ssldir_along(tmp_path: Path) -> None:
     overrides = {"confdir": str(tmp_path)}
     inside = load_settings(AIO, certname="a.b", overrides=overrides)

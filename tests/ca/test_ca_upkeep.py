@@ -132,6 +132,16 @@ def test_a_cadir_moves_out_and_leaves_a_link(cadir: Path, tmp_path: Path) -> Non
         migrate(cadir, new)
 
 
+def test_a_cadir_moves_to_where_a_relative_path_leads(
+    cadir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    migrate(Path("..") / cadir.name, Path("new") / "ca")
+    assert cadir.readlink() == tmp_path / "work" / "new" / "ca"
+    assert (cadir / "ca_crt.pem").exists()
+
+
 def test_a_move_that_was_cut_short_is_finished(cadir: Path, tmp_path: Path) -> None:
     new = tmp_path / "moved"
     (tmp_path / ".reseal-link").symlink_to(new)

@@ -199,4 +199,4 @@ def _link(settings: PuppetSettings) -> None:
     if old.is_dir() and not any(old.iterdir()):
         old.rmdir()
     if not old.exists():
-        old.symlink_to(settings.cadir)
+        old.symlink_to(settings.cadir.absolute())

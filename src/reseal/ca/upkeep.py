@@ -149,6 +149,7 @@ def migrate(old: Path, new: Path) -> None:
     Raises:
         AuthorityError: There is nothing to move, or something in the way.
     """
+    old, new = old.absolute(), new.absolute()
     link = old.with_name(".reseal-link")
     if old.is_symlink():
         raise AuthorityError(f"{old}: has been migrated, it leads to {old.readlink()}")
