@@ -76,6 +76,8 @@ class FakeServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        closing = asyncio.run_coroutine_threadsafe(self._site.stop(), self._loop)
+        closing.result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
@@ -100,8 +102,9 @@ class FakeServer:
         app.router.add_put(f"{api}/certificate_request/{{name}}", self._submit)
         runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "localhost", self.port, ssl_context=self._tls())
-        await site.start()
+        tls = self._tls()
+        self._site = web.TCPSite(runner, "localhost", self.port, ssl_context=tls)
+        await self._site.start()
         self.port = runner.addresses[0][1]
 
     def _tls(self) -> ssl.SSLContext:

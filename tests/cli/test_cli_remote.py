@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from transcripts import DATA
 
 from reseal.ca.create import Order, set_up
 from reseal.cli.main import main
+from reseal.cli.remote_ca import _is_refused
 from reseal.cli.where import settings_for
 from reseal.clock import SystemClock
 from reseal.settings import PuppetSettings
@@ -273,3 +277,43 @@ def test_reinventory_waits_too(host: Host) -> None:
         code, _, stderr = host.run(server.port, "cert", "reinventory")
     assert code == 24
     assert "the CA is running\nreseal: hint: stop it first\n" in stderr
+
+
+def test_a_server_that_cannot_be_asked_is_not_taken_for_stopped(host: Host) -> None:
+    host.put("web01.pem", WEB01)
+    conf = host.settings.confdir / "puppet.conf"
+    conf.write_text(conf.read_text().replace("localhost\nkey", "ca.invalid\nkey"))
+    code, _, stderr = host.run(1, "cert", "sign", WEB01)
+    assert code == 23
+    assert "ca.invalid:1: cannot be asked whether it runs the CA" in stderr
+    assert "--ca_server" in stderr
+    assert not (host.cadir / "signed" / f"{WEB01}.pem").exists()
+
+
+def test_something_without_tls_is_not_taken_for_stopped(host: Host) -> None:
+    host.put("web01.pem", WEB01)
+    with socketserver.TCPServer(("127.0.0.1", 0), Babbler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        port = server.server_address[1]
+        code, _, stderr = host.run(port, "cert", "sign", WEB01)
+    assert code == 23
+    assert f"localhost:{port}: " in stderr
+    assert not (host.cadir / "signed" / f"{WEB01}.pem").exists()
+
+
+def test_a_refusal_is_one_of_every_address() -> None:
+    assert _is_refused(ConnectionRefusedError(errno.ECONNREFUSED, "no"))
+    both = "Multiple exceptions: [Errno {}] a, [Errno {}] b"
+    refused, lacking = errno.ECONNREFUSED, errno.EADDRNOTAVAIL
+    assert _is_refused(OSError(both.format(lacking, refused)))
+    assert not _is_refused(OSError(both.format(errno.EHOSTUNREACH, refused)))
+    assert not _is_refused(OSError(errno.EHOSTUNREACH, "no"))
+    assert not _is_refused(OSError(lacking, "no"))
+
+
+class Babbler(socketserver.BaseRequestHandler):
+    """Says something that is no TLS, and hangs up."""
+
+    def handle(self) -> None:
+        self.request.recv(4096)
+        self.request.sendall(b"hello\r\n")

@@ -11,6 +11,8 @@ Sources: puppetserver-ca-cli, `utils/http_client.rb`; Puppet Server, `auth.conf`
 from __future__ import annotations
 
 import asyncio
+import errno
+import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +32,9 @@ from reseal.x509 import bundle, certexts, oids
 
 CONNECT, ANSWER = 5.0, 120.0
 """Seconds to wait for a connection, and for an answer."""
+
+UNNAMED = "puppet"
+"""The server's name where puppet.conf names none."""
 
 _DONE = (200, 204)
 
@@ -82,22 +87,67 @@ class Api:
 def is_running(settings: PuppetSettings) -> bool:
     """Say whether the CA's Puppet Server answers at `ca_server`.
 
+    Only a refused connection means that it is stopped.  Puppet's default name, where
+    nothing answers to it, is nobody's: then this machine is asked.
+
     Raises:
-        AuthorityError: It answers, but is not ready; or does not say.
+        AuthorityError: It answers, but is not ready; or whether it runs is unknown.
     """
-    api = Api(_server(settings), None)
     try:
-        response = asyncio.run(api._send(wire.state_of_service()))
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        response = _state(_server(settings))
+    except aiohttp.ClientConnectorDNSError as error:
+        if settings.ca_server != UNNAMED:
+            raise _unknown(_server(settings), error) from None
+        response = _state(f"127.0.0.1:{settings.ca_port}")
+    if response is None:
         return False
+    if response.status == 503 and response.text in ("starting", "stopping", "error"):
+        hint = "wait until it runs, or has stopped"
+        what = f"{_server(settings)}: the CA is {response.text}"
+        raise AuthorityError(what, hint=hint)
+    return response.status == 200 and response.text == "running"
+
+
+def _state(server: str) -> wire.Response | None:
+    """Return what the server says of its CA, or None if nothing listens there.
+
+    Raises:
+        ClientConnectorDNSError: Its name has no address.
+        AuthorityError: Whether it runs cannot be told.
+    """
+    try:
+        return asyncio.run(Api(server, None)._send(wire.state_of_service()))
+    except aiohttp.ClientConnectorDNSError:
+        raise
+    except aiohttp.ClientConnectorError as error:
+        if _is_refused(error.os_error):
+            return None
+        raise _unknown(server, error) from None
+    except aiohttp.ConnectionTimeoutError as error:
+        raise _unknown(server, error) from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         hint = "wait until it has started, or stop it"
         reason = str(error) or type(error).__name__
-        raise AuthorityError(f"{api.server}: {reason}", hint=hint) from None
-    if response.status == 503 and response.text in ("starting", "stopping", "error"):
-        hint = "wait until it runs, or has stopped"
-        raise AuthorityError(f"{api.server}: the CA is {response.text}", hint=hint)
-    return response.status == 200 and response.text == "running"
+        raise AuthorityError(f"{server}: {reason}", hint=hint) from None
+
+
+def _is_refused(error: OSError) -> bool:
+    """Say whether a host refused on every address this machine can have.
+
+    The errors of several addresses come as one, each number in its text.
+    """
+    found: set[int | None] = {
+        int(n) for n in re.findall(r"\[Errno (\d+)\]", str(error))
+    }
+    lacking = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # no IPv6 here
+    return (found or {error.errno}) - lacking == {errno.ECONNREFUSED}
+
+
+def _unknown(server: str, error: Exception) -> AuthorityError:
+    return AuthorityError(
+        f"{server}: cannot be asked whether it runs the CA: {error}",
+        hint="name the server with --ca_server, or make its name resolve",
+    )
 
 
 def client_context(settings: PuppetSettings) -> ssl.SSLContext:
