@@ -176,6 +176,8 @@ def make_directory(path: Path, *, mode: int, owner: Owner | None = None) -> None
             _protect(handle, mode, owner or _owner_for(path.parent))
         _sync(path.parent)
     except OSError as error:
+        if isinstance(error, FileExistsError) and path.is_dir():
+            return
         raise _failed(path, error) from error
 
 

@@ -121,6 +121,20 @@ def test_directories_get_their_mode_and_keep_it(tmp_path: Path) -> None:
         files.make_directory(tmp_path / "a" / "b", mode=0o755)
 
 
+def test_a_directory_that_somebody_else_makes_meanwhile_is_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Path.mkdir
+
+    def slow(path: Path, mode: int) -> None:
+        make(path, mode=0o755)
+        make(path, mode)
+
+    monkeypatch.setattr(Path, "mkdir", slow)
+    files.make_directory(tmp_path / "new", mode=0o750)
+    assert mode(tmp_path / "new") == 0o755
+
+
 def count_up(path: Path, times: int) -> None:
     for _ in range(times):
         with files.locked(path.parent):

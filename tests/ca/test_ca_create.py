@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import stat
+import threading
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from reseal.ca.sign import generate
 from reseal.ca.takeover import Material, take_over
 from reseal.certname import Certname
 from reseal.clock import Clock
-from reseal.errors import AuthorityError, ParseError, UnsuitableKey
+from reseal.errors import AuthorityError, AuthorityExists, ParseError, UnsuitableKey
 from reseal.settings import Flavour, PuppetSettings, load_settings
 from reseal.store import open_cadir
 from reseal.x509 import bundle, certexts, keys
@@ -118,6 +120,36 @@ def test_nothing_is_overwritten_but_the_hosts_key_is_used(
     assert f"Existing file at '{settings.cadir / 'ca_crt.pem'}'" in str(caught.value)
     assert f"Existing file at '{settings.hostcert}'" in str(caught.value)
     assert {p: p.read_bytes() for p in settings.cadir.rglob("*.pem")} == before
+
+
+@dataclass
+class Together:
+    """A clock that lets two go on at the same moment."""
+
+    time: datetime
+    barrier: threading.Barrier
+
+    def now(self) -> datetime:
+        self.barrier.wait(timeout=30)
+        return self.time
+
+
+def test_of_two_at_once_one_makes_the_ca_and_the_other_is_refused(
+    settings: PuppetSettings, clock: Clock
+) -> None:
+    together = Together(clock.now(), threading.Barrier(2))
+    order = Order(shape="single", key="ec:secp256r1")
+    with ThreadPoolExecutor(2) as pool:
+        tried = [pool.submit(set_up, settings, order, together) for _ in range(2)]
+    (error,) = [each.exception() for each in tried if each.exception()]
+    assert isinstance(error, AuthorityExists)
+    (made,) = [each.result() for each in tried if not each.exception()]
+    authority = load(settings.cadir, open_cadir(settings.cadir))
+    assert authority.issuer.certificate == made.ca_certificate
+    assert made.server_certificate is not None
+    assert settings.hostcert.read_bytes() == to_pem(made.server_certificate)
+    host = keys.load_private(settings.hostprivkey.read_bytes())
+    assert keys.same_key(host.public_key(), public_key(made.server_certificate))
 
 
 def test_a_real_ca_is_taken_over(

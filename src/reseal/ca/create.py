@@ -86,9 +86,7 @@ def set_up(settings: PuppetSettings, order: Order, clock: Clock) -> NewAuthority
         private["root_key.pem"] = keys.dump_private(root)
     if order.ruby:
         private["private/ca.pass"] = _passphrase()
-    write_authority(settings, made, private)
-    if host:
-        write_host(settings, made, host)
+    write_authority(settings, made, private, host)
     audit("authority.created", fingerprint=fingerprint(made.ca_certificate))
     return made
 
@@ -124,24 +122,34 @@ def refuse_existing(settings: PuppetSettings, *, server: bool) -> None:
 
 
 def write_authority(
-    settings: PuppetSettings, made: NewAuthority, private: Mapping[str, bytes]
+    settings: PuppetSettings,
+    made: NewAuthority,
+    private: Mapping[str, bytes],
+    host: PrivateKey | None,
 ) -> None:
-    """Write a CA's files into the cadir, keys first, each whole."""
+    """Write a CA's files into the cadir, keys first, each whole; then the host's.
+
+    Raises:
+        AuthorityExists: Another process was faster.
+    """
     owner = service_owner(settings)
     _directories(settings.cadir, 0o755, owner)
     for name in ("signed", "requests"):
         files.make_directory(settings.cadir / name, mode=0o755, owner=owner)
     with files.locked(settings.cadir):
+        refuse_existing(settings, server=host is not None)
         for name, content in private.items():
             path = settings.cadir / name
             files.make_directory(path.parent, mode=0o750, owner=owner)
             files.replace(path, content, mode=PRIVATE, owner=owner)
         for name, content in made.files.items():
             files.replace(settings.cadir / name, content, mode=PUBLIC, owner=owner)
+        if host:
+            _write_host(settings, made, host)
     _link(settings)
 
 
-def write_host(settings: PuppetSettings, made: NewAuthority, host: PrivateKey) -> None:
+def _write_host(settings: PuppetSettings, made: NewAuthority, host: PrivateKey) -> None:
     """Write the server's own certificate, key, and what it trusts into the ssldir."""
     owner = service_owner(settings)
     _directories(settings.ssldir, 0o771, owner)

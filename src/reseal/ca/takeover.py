@@ -23,7 +23,6 @@ from reseal.ca.create import (
     refuse_existing,
     server_leaf,
     write_authority,
-    write_host,
 )
 from reseal.ca.setup import NewAuthority, assemble, first_crl
 from reseal.clock import Clock
@@ -91,8 +90,8 @@ def take_over(
         now=now,
     )
     _prove(made, chain, crls, now)
-    write_authority(settings, made, {"ca_key.pem": keys.dump_private(key)})
-    write_host(settings, made, host)
+    private = {"ca_key.pem": keys.dump_private(key)}
+    write_authority(settings, made, private, host)
     audit("authority.imported", fingerprint=fingerprint(chain[0]))
     return made
 
