@@ -60,6 +60,13 @@ def leave_request(scene: Scene) -> None:
     scene.write(f"requests/{WEB}.pem", request.pem)
 
 
+def leave_half(scene: Scene, *, minutes: int) -> None:
+    scene.write("signed/.reseal-x", b"half")
+    changed = scene.clock.now() - timedelta(minutes=minutes)
+    times = (changed.timestamp(), changed.timestamp())
+    os.utime(scene.cadir / "signed" / ".reseal-x", times)
+
+
 def turn_lists(scene: Scene) -> None:
     lists = bundle.load_crls(scene.read("ca_crl.pem"))
     other = bundle.load_crls((scene.other / "ca_crl.pem").read_bytes())
@@ -72,7 +79,7 @@ def turn_bundle(scene: Scene) -> None:
 
 
 PROVABLE: list[tuple[str, str, Callable[[Scene], object]]] = [
-    ("no-leftovers", ".reseal-x", lambda s: s.write("signed/.reseal-x", b"half")),
+    ("no-leftovers", ".reseal-x", lambda s: leave_half(s, minutes=11)),
     (
         "modes",
         "mode 0644 lets others read",
@@ -184,6 +191,12 @@ def test_a_revoked_serial_that_no_file_can_hold_is_not_counted_on_from(
     outcome = repair(scene.cadir, store, scene.clock)
     assert [fault.rule for fault in outcome.done] == ["next-serial"]
     assert store.next_serial() == 4
+
+
+def test_a_file_that_may_be_in_work_is_left_alone(scene: Scene) -> None:
+    leave_half(scene, minutes=9)
+    assert repair(scene.cadir, scene.authority.store, scene.clock).done == ()
+    assert scene.read("signed/.reseal-x") == b"half"
 
 
 def test_what_ends_soon_or_has_ended(scene: Scene) -> None:

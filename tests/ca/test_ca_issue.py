@@ -203,7 +203,7 @@ def test_a_crash_at_any_point_is_settled_by_check(
             )
         assert count() == point
     store = open_cadir(cadir)
-    later = Fixed(clock.now() + timedelta(minutes=2))
+    later = Fixed(clock.now() + timedelta(minutes=11))
     outcome = repair(cadir, store, later)
     assert (outcome.left, outcome.failed) == ((), ())
     assert list(store.intents()) == []
@@ -252,7 +252,8 @@ def test_a_draft_is_left_alone_while_it_may_be_in_work(
                 store=authority.store,
                 clock=clock,
             )
-    outcome = repair(cadir, authority.store, clock)
+    soon = Fixed(clock.now() + timedelta(minutes=9))
+    outcome = repair(cadir, authority.store, soon)
     assert outcome.done == ()
     assert [(f.rule, f.warning) for f in outcome.left] == [("intents", True)]
     assert [common_name(d) for d in authority.store.intents()] == [WEB]

@@ -30,8 +30,8 @@ from reseal.x509.csr import parse_request
 SOON = timedelta(days=30)
 """What ends within this time is warned about; as Puppet Server 8.4's refresh."""
 
-IN_PROGRESS = timedelta(minutes=1)
-"""How long an intent may belong to a certificate that is being issued."""
+IN_PROGRESS = timedelta(minutes=10)
+"""How long an intent, or a temporary file, may belong to work that is going on."""
 
 SECRET = ("ca_key.pem", "root_key.pem", "private/ca.pass")
 
@@ -73,7 +73,7 @@ def _complete(world: World) -> Iterator[Fault]:
 
 
 def _leftovers(world: World) -> Iterator[Fault]:
-    for path in leftovers(world.cadir):
+    for path in leftovers(world.cadir, world.now - IN_PROGRESS):
         yield Fault(f"{path}: left by a crash", partial(files.remove, path))
 
 

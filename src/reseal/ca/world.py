@@ -8,6 +8,7 @@ Sources: Puppet's settings `cadir`, `signeddir`, `csrdir`, `cert_inventory`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -151,6 +152,11 @@ class World:
             return otherwise
 
 
-def leftovers(cadir: Path) -> tuple[Path, ...]:
-    """Return files that a crash left half written."""
-    return tuple(sorted(cadir.rglob(f"{files.TEMPORARY}*")))
+def leftovers(cadir: Path, before: datetime) -> tuple[Path, ...]:
+    """Return files that a crash left half written, last changed before a time."""
+    found = []
+    for path in sorted(cadir.rglob(f"{files.TEMPORARY}*")):
+        with contextlib.suppress(FileNotFoundError):  # it may be done meanwhile
+            if path.lstat().st_mtime < before.timestamp():
+                found.append(path)
+    return tuple(found)
