@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from cahost import CaHost
 
+from reseal.cli.main import main
 from reseal.x509 import keys
 from reseal.x509.csr import build_request
 
@@ -50,4 +52,21 @@ def test_cleaning_ca_removes_the_request_only(host: CaHost) -> None:
     code, stdout, _ = host.run("cert", "clean", "ca")
     assert code == 0
     assert stdout.count("Removing file") == 1
+    assert everything(host.ssl) == before
+
+
+def test_work_on_a_copy_leaves_the_live_host_alone(host: CaHost) -> None:
+    name = "web01.example.com"
+    publish(host)
+    for directory in ("certs", "private_keys"):
+        (host.ssl / directory).mkdir(exist_ok=True)
+        (host.ssl / directory / f"{name}.pem").write_text("of the live host")
+    copy = host.root / "copy"
+    shutil.copytree(host.cadir, copy)
+    conf = host.root / "conf" / "puppet.conf"
+    conf.write_text(f"{conf.read_text()}ssldir = {host.ssl}\n")
+    before = everything(host.ssl)
+    assert main(["cert", "clean", name, f"--config={conf}", f"--cadir={copy}"]) == 0
+    assert not (copy / "signed" / f"{name}.pem").exists()
+    assert str(host.ssl) not in host.out()[0]
     assert everything(host.ssl) == before

@@ -20,7 +20,7 @@ from reseal.cli.exits import CA_UNUSABLE, CERT_FAILED, DONE, FAILED
 from reseal.cli.hands import Hand
 from reseal.cli.output import Screen, print_json
 from reseal.cli.ownfiles import OwnFiles
-from reseal.cli.running import is_served, refuse_served
+from reseal.cli.running import is_served, refuse_served, runs_elsewhere
 from reseal.cli.standing import Standing
 from reseal.cli.where import settings_for
 from reseal.clock import SystemClock
@@ -105,7 +105,7 @@ def open_desk(call: Call, settings: PuppetSettings, *, changing: bool) -> Desk:
         store=store,
         standing=standing,
         hand=hand or DirectHand(settings, store, clock),
-        own=OwnFiles(settings, store, served=hand is not None),
+        own=OwnFiles(settings, store, hand is not None, _is_copy(call.given)),
         screen=call.screen,
         options=call.options,
     )
@@ -118,6 +118,11 @@ def complain(screen: Screen, error: ResealError) -> None:
         screen.error(fault)
     if error.hint and not judged:
         screen.hint(error.hint)
+
+
+def _is_copy(given: Mapping[str, str]) -> bool:
+    """Say whether the CA is a copy and the host's own files are those of the live."""
+    return "ssldir" not in given and runs_elsewhere(given)
 
 
 def _hand(call: Call, settings: PuppetSettings, store: Store) -> Hand | None:

@@ -44,15 +44,17 @@ class OwnFiles:
         settings: Say where they are.
         store: The CA's certificates and lists.
         served: A Puppet Server runs the CA and publishes them by itself.
+        copy: The CA is a copy, and the ssldir is of the host with the live one.
     """
 
     settings: PuppetSettings
     store: Store
     served: bool
+    copy: bool = False
 
     def publish(self) -> None:
         """Put the CA's bundle and its lists where this host looks for them."""
-        if self.served:
+        if self.served or self.copy:
             return
         self._directory("certdir")
         if not self.settings.localcacert.exists():
@@ -101,7 +103,7 @@ class OwnFiles:
 
     def keeps(self, name: Certname) -> bool:
         """Say whether files of a name here are the node's: `ca.pem` is the CA's."""
-        return not is_own_name(name)
+        return not self.copy and not is_own_name(name)
 
     def _forgotten(self, name: Certname) -> Iterator[str]:
         kinds = {"certificate": "certdir", "request": "requestdir"}
