@@ -90,8 +90,7 @@ def take_over(
         now=now,
     )
     _prove(made, chain, crls, now)
-    private = {"ca_key.pem": keys.dump_private(key)}
-    write_authority(settings, made, private, host)
+    write_authority(settings, made, {"ca_key.pem": keys.dump_private(key)}, host)
     audit("authority.imported", fingerprint=fingerprint(chain[0]))
     return made
 
