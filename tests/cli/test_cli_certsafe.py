@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from cahost import CaHost
 
 from reseal.cli.main import main
-from reseal.x509 import keys
+from reseal.cli.output import Screen
+from reseal.x509 import certexts, keys
 from reseal.x509.csr import build_request
 
 KEY = keys.LocalSigner(keys.generate("ec:secp256r1"))
@@ -70,3 +72,25 @@ def test_work_on_a_copy_leaves_the_live_host_alone(host: CaHost) -> None:
     assert not (copy / "signed" / f"{name}.pem").exists()
     assert str(host.ssl) not in host.out()[0]
     assert everything(host.ssl) == before
+
+
+def test_a_request_does_not_steer_the_terminal(host: CaHost) -> None:
+    text = 'x"\x1b[2J\n+ "evil" \x01\U000e0001'
+    extension = certexts.text_extension("1.3.6.1.4.1.34380.1.1.13", text)
+    target = host.cadir / "requests" / "node.pem"
+    target.write_bytes(build_request(KEY, "node", extensions=(extension,)).pem)
+    code, stdout, _ = host.run("cert", "list", "-m")
+    assert code == 0
+    assert r'"x\"\e[2J\n+ \"evil\" \u0001\u{E0001}"' in stdout
+    assert len(stdout.splitlines()) == 1
+
+
+def test_what_is_said_does_not_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen = Screen(colour=False)
+    for say in (screen.plain, screen.notice, screen.error, screen.hint):
+        say("a\x1b]0;b\x07")
+    captured = capsys.readouterr()
+    assert captured.out.count("a\ufffd]0;b\ufffd\n") == 2
+    assert captured.err.count("a\ufffd]0;b\ufffd\n") == 2

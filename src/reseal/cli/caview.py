@@ -18,6 +18,7 @@ from reseal.ca.check import Finding, Repair
 from reseal.ca.setup import NewAuthority
 from reseal.ca.upkeep import Pruned
 from reseal.cli.output import print_json, table
+from reseal.cli.output import shown as safe
 from reseal.errors import NotFound
 from reseal.settings import PuppetSettings
 from reseal.store.protocol import Store
@@ -48,7 +49,7 @@ def say_extended(authority: Authority, json: bool) -> None:
         return
     for each in authority.bundle:
         end = each.not_valid_after_utc
-        print(f"{certs.common_name(each)} is valid until {end:%Y-%m-%d}")
+        print(f"{safe(certs.common_name(each))} is valid until {end:%Y-%m-%d}")
     print(f"Give every node the new bundle: {authority.cadir / 'ca_crt.pem'}")
 
 
@@ -88,9 +89,9 @@ def say_repaired(repair: Repair, json: bool) -> None:
         print_json({"repaired": done, "failed": list(repair.failed), "findings": left})
         return
     for each in repair.done:
-        print(f"repaired: {each.message}")
+        print(safe(f"repaired: {each.message}"))
     for failure in repair.failed:
-        print(f"could not be repaired: {failure}")
+        print(safe(f"could not be repaired: {failure}"))
     for each in repair.left:
         print(_sentence(each))
     if not repair.left:
@@ -187,7 +188,7 @@ def _finding(each: Finding) -> dict[str, object]:
 def _sentence(each: Finding) -> str:
     severity = "warning" if each.warning else "error"
     mark = ", repairable" if each.repairable else ""
-    return f"{severity}: {each.message} ({each.rule}{mark})"
+    return safe(f"{severity}: {each.message} ({each.rule}{mark})")
 
 
 def _time(at: datetime) -> str:

@@ -26,6 +26,9 @@ _GLYPHS: dict[State, str] = {"requested": " ", "signed": "+", "invalid": "-"}
 _SHOWN = der.oid(oids.SUBJECT_ALT_NAME), der.oid(oids.ARC)[2:]
 """What the DER of a certificate has if a list shows any extension of it."""
 
+_ESCAPES = dict(zip("\a\b\t\n\v\f\r\x1b", map("\\{}".format, "abtnvfre"), strict=True))
+"""What Ruby's `inspect` writes for characters that do not print."""
+
 _NOT_CUSTOM = (oids.EXTENSION_REQUEST, oids.MS_EXTENSION_REQUEST)
 _SHORT = {
     oids.CHALLENGE: "challengePassword",
@@ -186,4 +189,12 @@ def _alt_names(entry: Entry) -> str:
 def _quoted(text: str) -> str:
     """Return text as Ruby's `inspect` does."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("#{", "\\#{")
-    return f'"{escaped}"'
+    return f'"{"".join(map(_printable, escaped))}"'
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    usual = f"\\u{code:04X}" if code <= 0xFFFF else f"\\u{{{code:X}}}"
+    return _ESCAPES.get(character, usual)

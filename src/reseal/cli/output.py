@@ -44,7 +44,7 @@ class Screen:
     def plain(self, text: str) -> None:
         """Print a result."""
         if not self.json:
-            print(text)
+            print(shown(text))
 
     def notice(self, text: str) -> None:
         """Say what was done."""
@@ -62,12 +62,12 @@ class Screen:
 
     def hint(self, text: str) -> None:
         """Say the way out of an error that Puppet does not have."""
-        print(f"reseal: hint: {text}", file=sys.stderr)
+        print(f"reseal: hint: {shown(text)}", file=sys.stderr)
 
     def _log(self, label: str, text: str, stream: IO[str]) -> None:
         colour = stream.isatty() if self.colour is None else self.colour
         begin, end = (_COLOURS[label], _RESET) if colour else ("", "")
-        print(f"{begin}{label}: {text}{end}", file=stream, flush=True)
+        print(f"{begin}{label}: {shown(text)}{end}", file=stream, flush=True)
 
 
 def shown(text: str) -> str:
