@@ -145,3 +145,11 @@ def test_strings_with_bytes_their_type_forbids_are_read() -> None:
 
 def test_sets_are_sorted() -> None:
     assert der.set_of([der.integer(2), der.integer(1)]).hex() == "3106020101020102"
+
+
+def test_an_endless_object_identifier_is_refused() -> None:
+    longest = der.tlv(der.OID, b"\x2a" + b"\xff" * 62 + b"\x7f")
+    assert der.oid(der.read_oid(der.parse(longest))) == longest
+    endless = der.tlv(der.OID, b"\x2a" + b"\xff" * 20_000 + b"\x7f")
+    with pytest.raises(ParseError, match="too long"):
+        der.read_oid(der.parse(endless))

@@ -25,6 +25,9 @@ IA5_STRING, UTC_TIME, GENERALIZED_TIME = 22, 23, 24
 VISIBLE_STRING, UNIVERSAL_STRING, BMP_STRING = 26, 28, 30
 SEQUENCE, SET = 0x30, 0x31
 
+LONGEST_OID = 64
+"""Bytes; reading takes the square of them, and Python prints no endless number."""
+
 _STRINGS = {
     UTF8_STRING: "utf-8",
     PRINTABLE_STRING: "ascii",
@@ -112,6 +115,8 @@ def read_boolean(element: Element) -> bool:
 
 def read_oid(element: Element) -> str:
     """Return an OBJECT IDENTIFIER, or one with an implicit tag, dotted."""
+    if len(element.content) > LONGEST_OID:
+        raise ParseError("DER: object identifier too long")
     values, value = [], 0
     for byte in element.content:
         value = value << 7 | byte & 0x7F
