@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from cahost import CaHost
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed448
 
 from reseal.cli.main import main
 from reseal.cli.output import Screen
@@ -94,3 +97,20 @@ def test_what_is_said_does_not_steer_the_terminal(
     captured = capsys.readouterr()
     assert captured.out.count("a\ufffd]0;b\ufffd\n") == 2
     assert captured.err.count("a\ufffd]0;b\ufffd\n") == 2
+
+
+def test_a_request_that_cannot_be_signed_does_not_hide_others(host: CaHost) -> None:
+    key = ed448.Ed448PrivateKey.generate()
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "aaa")])
+    request = x509.CertificateSigningRequestBuilder(subject).sign(key, None)
+    target = host.cadir / "requests" / "aaa.pem"
+    target.write_bytes(request.public_bytes(serialization.Encoding.PEM))
+    put(host, "node")
+    for words in (("list",), ("fingerprint", "--all")):
+        code, stdout, stderr = host.run("cert", *words)
+        assert (code, stderr) == (0, ""), words
+        assert "aaa" in stdout
+        assert "node" in stdout
+    assert "(request" in host.run("cert", "list")[1]
+    assert host.run("cert", "sign", "aaa")[0] == 24
+    assert not (host.cadir / "signed" / "aaa.pem").exists()

@@ -26,6 +26,7 @@ from reseal.cli.standing import Standing
 from reseal.errors import NotFound, ParseError, ResealError
 from reseal.settings import PuppetSettings
 from reseal.store.protocol import Store
+from reseal.x509 import pem
 from reseal.x509.csr import parse_request
 
 _REMOVING = "Removing file Puppet::SSL::{kind} {name} at '{path}'"
@@ -78,21 +79,24 @@ class Desk:
         """
         certname = Certname(name)
         try:
-            pem = self.store.request(certname)
+            data = self.store.request(certname)
         except NotFound:
             return self.signed(name, self.certificate(name))
-        return self.requested(name, pem)
+        return self.requested(name, data)
 
-    def requested(self, name: str, pem: bytes) -> Entry:
-        """Return what a list shows of a request.
+    def requested(self, name: str, data: bytes) -> Entry:
+        """Return what a list shows of a request, or what is wrong with it.
 
         Raises:
-            CertError: It is none.
+            CertError: It is not even the PEM of something.
         """
         try:
-            return entry_of_request(name, parse_request(pem))
+            return entry_of_request(name, parse_request(data))
         except ParseError as error:
-            raise CertError(f"{name}: {error}", hint=error.hint) from None
+            found = _blocks(data)
+            if len(found) != 1:
+                raise CertError(f"{name}: {error}", hint=error.hint) from None
+            return Entry(name, "requested", found[0].der, problem=str(error))
 
     def signed(self, name: str, found: x509.Certificate) -> Entry:
         """Return what a list shows of a certificate."""
@@ -108,3 +112,10 @@ class Desk:
         """Say that a file is gone."""
         self.screen.notice(_REMOVING.format(kind=kind, name=name, path=path))
         self.note("removed", {"name": name, "kind": kind, "path": str(path)})
+
+
+def _blocks(data: bytes) -> tuple[pem.Block, ...]:
+    try:
+        return pem.decode(data)
+    except ParseError:
+        return ()
