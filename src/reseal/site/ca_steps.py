@@ -43,7 +43,7 @@ _SSL_DIRECTORIES = {
     "private_keys": "0750",
     "public_keys": "0755",
 }
-_SECRET = "0640"  # noqa: S105
+_KEY = "0640"
 _SAME = r"""
 for file in serial inventory.txt ca_crl.pem; do
     [ "$(sha256sum <"$1/$file")" = "$(sha256sum <"$2/$file")" ] || exit 1
@@ -91,7 +91,7 @@ class Staging:
 
     def key(self, path: str, kept: str) -> None:
         """Add a private key that lies at `kept` on the node."""
-        self.entries.append({"path": path, "mode": _SECRET, "from": kept})
+        self.entries.append({"path": path, "mode": _KEY, "from": kept})
 
 
 class Prepare:
