@@ -33,9 +33,6 @@ from reseal.site.transport import check, read
 from reseal.x509.certificate import public_key, to_pem
 from reseal.x509.keys import PublicKey, dump_public, load_public
 
-PP_CLI_AUTH = "1.3.6.1.4.1.34380.1.3.39"
-"""The extension that lets a Puppet Server's host administer its CA (6 and newer)."""
-
 _SSL_DIRECTORIES = {
     "certs": "0755",
     "certificate_requests": "0755",
@@ -138,7 +135,7 @@ class Prepare:
             root_name=wanted.root_name,
             signer=signers["ca"],
             root_signer=signers.get("root"),
-            server=server_leaf(at, keys["server"], ruby=wanted.ruby),
+            server=server_leaf(at, keys["server"]),
             ttl=wanted.ttl,
             now=run.clock.now(),
             first_serial=max(wanted.first_serial, await next_serial(at)),
@@ -250,12 +247,10 @@ def cadir_of(at: Target) -> tuple[str, str | None]:
     return cadir, None if inside.startswith("..") else inside
 
 
-def server_leaf(at: Target, key: PublicKey, *, ruby: bool) -> ServerLeaf:
-    """Return what the server's certificate says: the old one's names and more."""
+def server_leaf(at: Target, key: PublicKey) -> ServerLeaf:
+    """Return what the server's certificate says: the old one's names and facts."""
     old, name = at.facts.hostcert, at.facts.certname
     extensions = dict(old.extensions) if old else {}
-    if not ruby:
-        extensions.setdefault(PP_CLI_AUTH, "true")
     names = old.alt_names if old else ("DNS:puppet", f"DNS:{name}")
     return ServerLeaf(Certname(name), key, names, extensions)
 
