@@ -10,7 +10,16 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "reseal"
 
-BASE = {"errors", "clock", "certname", "files", "audit", "settings", "durations"}
+BASE = {
+    "errors",
+    "clock",
+    "certname",
+    "files",
+    "locks",
+    "audit",
+    "settings",
+    "durations",
+}
 ALLOWED: dict[str, set[str]] = {
     "x509": BASE,
     "store": BASE | {"x509"},

@@ -11,25 +11,15 @@ old one, synced, owner and mode of the old one, renamed); POSIX rename, fsync.
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import secrets
-import stat
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from reseal.errors import NotFound, StoreError, StoreLocked
+from reseal.errors import NotFound, StoreError
 
 TEMPORARY = ".reseal-"
 """How the name of a file begins that is being written; a crash may leave one."""
-
-LOCK = ".reseal.lock"
-"""Name of the lock file of a directory."""
-
-LOCK_TIMEOUT = 60.0
-"""Seconds to wait for a lock: as Puppet Server's `crl-lock-timeout-seconds`."""
 
 Owner = tuple[int, int]
 
@@ -41,7 +31,18 @@ def read(path: Path) -> bytes:
     except FileNotFoundError:
         raise NotFound(f"{path}: no such file") from None
     except OSError as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
+
+
+def stamp(path: Path) -> tuple[int, int, int]:
+    """Return what changes whenever a file is replaced; NotFound without it."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise NotFound(f"{path}: no such file") from None
+    except OSError as error:
+        raise failed(path, error) from error
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def names_in(directory: Path, suffix: str) -> list[str]:
@@ -51,8 +52,23 @@ def names_in(directory: Path, suffix: str) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise _failed(directory, error) from error
+        raise failed(directory, error) from error
     return sorted(name.removesuffix(suffix) for name in found if name.endswith(suffix))
+
+
+def stamps_in(
+    directory: Path, suffix: str
+) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """Yield name, without its suffix, and stamp of each file, in no order."""
+    if not directory.is_dir():
+        return
+    with os.scandir(directory) as found:
+        for entry in found:
+            if entry.name.endswith(suffix):
+                with contextlib.suppress(FileNotFoundError):
+                    s = entry.stat()
+                    stamp = s.st_mtime_ns, s.st_ino, s.st_size
+                    yield entry.name.removesuffix(suffix), stamp
 
 
 def read_all(directory: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
@@ -74,7 +90,7 @@ def read_all(directory: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise _failed(directory / (name + suffix), error) from error
+                raise failed(directory / (name + suffix), error) from error
             yield name, content
 
 
@@ -97,14 +113,14 @@ def replace(path: Path, data: bytes, *, mode: int, owner: Owner | None = None) -
     temporary = path.with_name(TEMPORARY + secrets.token_hex(8))
     try:
         with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as handle:
-            _protect(handle, mode, owner or _owner_for(path))
+            protect(handle, mode, owner or owner_for(path))
             _write(handle, data)
             os.fsync(handle)
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
 
 
 def append(path: Path, data: bytes, *, mode: int) -> None:
@@ -137,7 +153,7 @@ def append(path: Path, data: bytes, *, mode: int) -> None:
                 os.ftruncate(handle, size)
                 raise
     except OSError as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
 
 
 def remove(path: Path, *, durable: bool = True) -> None:
@@ -154,7 +170,7 @@ def remove(path: Path, *, durable: bool = True) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
 
 
 def make_directory(path: Path, *, mode: int, owner: Owner | None = None) -> None:
@@ -173,53 +189,12 @@ def make_directory(path: Path, *, mode: int, owner: Owner | None = None) -> None
     try:
         path.mkdir(mode=0o700)
         with _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as handle:
-            _protect(handle, mode, owner or _owner_for(path.parent))
+            protect(handle, mode, owner or owner_for(path.parent))
         _sync(path.parent)
     except OSError as error:
         if isinstance(error, FileExistsError) and path.is_dir():
             return
-        raise _failed(path, error) from error
-
-
-@contextlib.contextmanager
-def locked(directory: Path, *, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Hold a directory against every other process and thread that asks for it.
-
-    Not re-entrant.  The kernel lets go when the holder dies, so no lock is stale.
-
-    Args:
-        directory: Where the lock file lies; made if it is missing.
-        timeout: Seconds to wait.
-
-    Raises:
-        StoreLocked: Somebody else held it all the time.
-        StoreError: The lock file cannot be made.
-    """
-    handle = _open_lock(directory)
-    try:
-        if not wait_for(handle, timeout):
-            raise StoreLocked(
-                f"{directory}: another process has held the lock for {timeout:g} s",
-                hint=f"find it with: fuser {directory / LOCK}",
-            )
-        yield
-    finally:
-        os.close(handle)
-
-
-def wait_for(handle: int, timeout: float) -> bool:
-    """Take an exclusive flock on an open file; False when it stays another's."""
-    end, pause = time.monotonic() + timeout, 0.0005
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(pause)
-            pause = min(pause * 2, 0.005)
-        else:
-            return True
+        raise failed(path, error) from error
 
 
 @contextlib.contextmanager
@@ -231,34 +206,15 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
         os.close(handle)
 
 
-def _open_lock(directory: Path) -> int:
-    """Open the lock file, but no link: root would give away what it leads to."""
-    path = directory / LOCK
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        handle = os.open(path, flags, 0o640)
-        status, owner = os.fstat(handle), _owner_for(directory)
-        plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-        if plain and os.geteuid() == 0 and status.st_uid != owner[0]:
-            _protect(handle, 0o640, owner)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise _failed(path, error) from error
-    else:
-        if plain:
-            return handle
-        os.close(handle)
-    hint = "somebody may have planted it: look where it leads, then remove it"
-    raise StoreError(f"{path}: is no plain file of its own", hint=hint)
-
-
-def _protect(handle: int, mode: int, owner: Owner) -> None:
+def protect(handle: int, mode: int, owner: Owner) -> None:
+    """Give an open file its owner, if we are root, and its mode."""
     if os.geteuid() == 0:
         os.fchown(handle, *owner)
     os.fchmod(handle, mode)
 
 
-def _owner_for(path: Path) -> Owner:
+def owner_for(path: Path) -> Owner:
+    """Return the owner of a file, or of its directory while there is none."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -277,5 +233,6 @@ def _sync(directory: Path) -> None:
         os.fsync(handle)
 
 
-def _failed(path: Path, error: OSError) -> StoreError:
+def failed(path: Path, error: OSError) -> StoreError:
+    """Return the error for what the system said about a file."""
     return StoreError(f"{path}: {(error.strerror or str(error)).lower()}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reseal import files
+from reseal import files, locks
 from reseal.errors import NotFound, StoreError, StoreLocked
 
 
@@ -137,7 +137,7 @@ def test_a_directory_that_somebody_else_makes_meanwhile_is_theirs(
 
 def count_up(path: Path, times: int) -> None:
     for _ in range(times):
-        with files.locked(path.parent):
+        with locks.locked(path.parent):
             files.replace(path, b"%d" % (int(files.read(path)) + 1), mode=0o644)
 
 
@@ -156,32 +156,32 @@ def test_the_lock_keeps_processes_apart(tmp_path: Path) -> None:
 def test_a_lock_that_stays_taken_is_an_error_and_then_free_again(
     tmp_path: Path,
 ) -> None:
-    waiting = files.locked(tmp_path, timeout=0.05)
-    with files.locked(tmp_path), pytest.raises(StoreLocked, match="held the lock"):
+    waiting = locks.locked(tmp_path, timeout=0.05)
+    with locks.locked(tmp_path), pytest.raises(StoreLocked, match="held the lock"):
         waiting.__enter__()
-    with files.locked(tmp_path, timeout=0):
-        assert mode(tmp_path / files.LOCK) == 0o640
+    with locks.locked(tmp_path, timeout=0):
+        assert mode(tmp_path / locks.LOCK) == 0o640
 
 
 @pytest.mark.parametrize("plant", [os.symlink, os.link])
 def test_a_lock_file_that_leads_elsewhere_is_refused_and_its_target_left(
     tmp_path: Path, plant: Callable[[Path, Path], None]
 ) -> None:
-    target, lock = tmp_path / "shadow", tmp_path / "ca" / files.LOCK
+    target, lock = tmp_path / "shadow", tmp_path / "ca" / locks.LOCK
     files.replace(target, b"secret", mode=0o600)
     lock.parent.mkdir()
     plant(target, lock)
     before = target.stat()
     with (
-        pytest.raises(StoreError, match=files.LOCK) as caught,
-        files.locked(lock.parent),
+        pytest.raises(StoreError, match=locks.LOCK) as caught,
+        locks.locked(lock.parent),
     ):
         pass
     assert caught.value.hint
     after = target.stat()
     assert (after.st_uid, after.st_mode) == (before.st_uid, before.st_mode)
     lock.unlink()
-    with files.locked(lock.parent):
+    with locks.locked(lock.parent):
         assert lock.is_file()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reseal import files
+from reseal import locks
 from reseal.ca.authority import Authority, Layout, load
 from reseal.ca.check import check
 from reseal.ca.create import Order, set_up
@@ -44,7 +44,7 @@ def modes(directory: Path) -> dict[str, int]:
     return {
         str(path.relative_to(directory)): stat.S_IMODE(path.stat().st_mode)
         for path in directory.rglob("*")
-        if path.name != files.LOCK
+        if path.name != locks.LOCK
     }
 
 

@@ -29,7 +29,7 @@ from typing import Protocol
 
 from cryptography import x509
 
-from reseal.files import LOCK
+from reseal.locks import LOCK
 
 DATA = Path(__file__).parent.parent / "data" / "transcripts"
 

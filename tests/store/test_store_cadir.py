@@ -245,3 +245,47 @@ def test_processes_never_share_a_serial_or_lose_a_line(
     assert len(store.crls().splitlines()) == PROCESSES * EACH // 50
     for name, kept in store.certificates():
         assert (store.root / "signed" / f"{name}.pem").read_bytes() == to_pem(kept)
+
+
+def test_random_serials_leave_the_counter_alone(store: CadirStore) -> None:
+    drawn = CadirStore(store.root, serials="random").next_serial()
+    assert drawn.bit_length() > 64
+    assert store.next_serial() == 1
+
+
+def test_a_name_is_held_by_one_at_a_time(store: CadirStore) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with store.claim(Certname("web01")):
+            order.append("second")
+
+    with store.claim(Certname("web01")):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.05)
+        order.append("first")
+    thread.join(5)
+    assert order == ["first", "second"]
+
+
+def test_what_is_published_has_its_time_and_another_stamp(store: CadirStore) -> None:
+    path = store.root / "ca_crt.pem"
+    files.replace(path, b"one", mode=0o644)
+    before = store.stamp("bundle")
+    os.utime(path, ns=(0, 1_500_000_000))
+    published = store.published("bundle")
+    assert (published.pem, published.modified.timestamp()) == (b"one", 1.5)
+    files.replace(path, b"two", mode=0o644)
+    assert store.stamp("bundle") != before
+    with pytest.raises(NotFound):
+        store.published("infra_crls")
+    with pytest.raises(NotFound):
+        store.published_certificate(Certname("nobody"))
+
+
+def test_waiting_requests_are_counted(store: CadirStore) -> None:
+    assert store.count_requests() == 0
+    for name in ("a", "b"):
+        store.save_request(Certname(name), b"")
+    assert store.count_requests() == 2

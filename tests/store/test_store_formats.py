@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reseal.errors import StoreCorrupt
+from reseal.store import formats
 from reseal.store.formats import (
     parse_inventory,
     parse_lines,
@@ -111,3 +112,29 @@ def test_a_subject_of_several_parts_has_no_certname() -> None:
 def test_lists_of_infrastructure() -> None:
     assert render_infra_serials([10, 9, 10]) == b"9\n10\n"
     assert parse_lines(b"\n a.example.com \n\nb\n") == ("a.example.com", "b")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "lines", "found"),
+    [
+        (
+            "its rows alone, in order",
+            b"1 /CN=a\n2 /CN=ab\n3 /CN=a\n",
+            b"1 /CN=a\n3 /CN=a\n",
+        ),
+        ("no part of another name", b"1 /CN=a.b\n2 /CN=xa\n", b""),
+        ("white space after it", b"1 /CN=a \r\n2 /CN=b\n", b"1 /CN=a \r\n"),
+        ("a last line without its end", b"1 /CN=b\n2 /CN=a", b"2 /CN=a"),
+        ("nothing at all", b"", b""),
+    ],
+)
+def test_the_rows_of_a_name_are_found(
+    sentence: str, lines: bytes, found: bytes
+) -> None:
+    assert formats.find_rows(lines, "a") == found, sentence
+
+
+def test_random_serials_are_positive_long_and_new() -> None:
+    drawn = {formats.random_serial() for _ in range(200)}
+    assert len(drawn) == 200
+    assert all(serial.bit_length() == 127 for serial in drawn)

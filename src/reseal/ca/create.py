@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from reseal import files
+from reseal import files, locks
 from reseal.audit import audit
 from reseal.ca.setup import NewAuthority, ServerLeaf, Shape, new_authority
 from reseal.clock import Clock
@@ -136,7 +136,7 @@ def write_authority(
     _directories(settings.cadir, 0o755, owner)
     for name in ("signed", "requests"):
         files.make_directory(settings.cadir / name, mode=0o755, owner=owner)
-    with files.locked(settings.cadir):
+    with locks.locked(settings.cadir):
         refuse_existing(settings, server=host is not None)
         for name, content in private.items():
             path = settings.cadir / name

@@ -17,7 +17,7 @@ from cryptography import x509
 
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname, LintError, ParseError
-from reseal.store.protocol import HIGHEST_SERIAL
+from reseal.store.protocol import HIGHEST_SERIAL, is_random
 from reseal.x509 import certexts, der, keys, oids
 from reseal.x509 import certificate as certs
 from reseal.x509.certexts import Extension
@@ -88,7 +88,7 @@ def _version(draft: Draft) -> str | None:
 
 def _serial(draft: Draft) -> str | None:
     serial = draft.certificate.serial_number
-    if 1 <= serial <= HIGHEST_SERIAL:
+    if 1 <= serial <= HIGHEST_SERIAL or is_random(serial):
         return None
     return f"serial {serial:X} is not positive or has more than 31 bits"
 

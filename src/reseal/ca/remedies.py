@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from reseal import files
+from reseal import files, locks
 from reseal.ca.revoke import next_update, own_list, revoke, with_own_list
 from reseal.ca.world import World
 from reseal.certname import Certname
@@ -77,7 +77,7 @@ def publish_list(world: World) -> None:
 def set_serial(world: World) -> None:
     """Let the serial numbers go on above the highest that is known."""
     path, following = world.cadir / "serial", world.highest + 1
-    with files.locked(world.cadir):
+    with locks.locked(world.cadir):
         try:
             following = max(following, int(files.read(path).strip(), 16))
         except (ValueError, NotFound):

@@ -49,7 +49,7 @@ def serials_of(certname: Certname, store: Store, now: datetime) -> tuple[int, ..
     Raises:
         NotFound: The CA knows no certificate of that name.
     """
-    rows = (row for row in store.inventory() if row.certname == certname)
+    rows = store.rows_of(certname)
     found = {row.serial for row in rows if row.not_after > now}
     try:
         found.add(store.get(certname).serial_number)

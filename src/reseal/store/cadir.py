@@ -12,28 +12,48 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 
-from reseal import files
+from reseal import files, locks
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname, NotFound, StoreCorrupt, StoreError
 from reseal.store.formats import (
     HexCase,
+    Serials,
+    find_rows,
     parse_inventory,
     parse_lines,
     parse_serial,
+    random_serial,
     render_infra_serials,
     render_serial,
 )
-from reseal.store.protocol import HIGHEST_SERIAL, Change, InventoryRow
+from reseal.store.protocol import (
+    HIGHEST_SERIAL,
+    Change,
+    InventoryRow,
+    Public,
+    Published,
+)
+from reseal.store.reading import read_certificate, read_published
 from reseal.x509.certificate import common_name, to_pem
 
 PUBLIC = 0o644
 """Mode of every file but keys, as Puppet Server's `public-key-perms`."""
+
+CLAIMS = 64
+"""How many locks there are for names; names that share one only wait longer."""
+
+_PUBLIC: dict[Public, str] = {
+    "bundle": "ca_crt.pem",
+    "crls": "ca_crl.pem",
+    "infra_crls": "infra_crl.pem",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +73,16 @@ class CadirStore:
     Attributes:
         root: The cadir.
         hex_case: As inventory.txt has it; Puppet Server's upper, the Ruby CA's lower.
+        serials: Puppet's, or random ones, after which Puppet Server cannot go on.
     """
 
     root: Path
     hex_case: HexCase = "upper"
+    serials: Serials = "sequential"
 
     def next_serial(self) -> int:
+        if self.serials == "random":
+            return random_serial()
         path = self.root / "serial"
         with self._locked(), self._ruby_lock(path):
             serial = parse_serial(files.read(path), str(path))
@@ -76,7 +100,7 @@ class CadirStore:
     def intents(self) -> Iterator[x509.Certificate]:
         directory = self.root / "intents"
         for name, pem in files.read_all(directory, ".pem"):
-            yield _certificate(pem, directory / f"{name}.pem")
+            yield read_certificate(pem, directory / f"{name}.pem")
 
     def drop_intent(self, serial: int) -> None:
         # One that a power cut brings back is settled again by check.
@@ -94,20 +118,40 @@ class CadirStore:
     def get(self, certname: Certname) -> x509.Certificate:
         path = self._signed(certname)
         try:
-            return _certificate(files.read(path), path)
+            return read_certificate(files.read(path), path)
         except NotFound:
             raise NotFound(f"{certname}: has no certificate") from None
+
+    def claim(self, certname: Certname) -> contextlib.AbstractContextManager[None]:
+        directory = self.root / "intents"
+        files.make_directory(directory, mode=0o750)
+        number = zlib.crc32(certname.encode()) % CLAIMS
+        return locks.locked(directory, name=f".claim-{number:02x}")
+
+    def published(self, what: Public) -> Published:
+        return read_published(self.root / _PUBLIC[what])
+
+    def published_certificate(self, certname: Certname) -> Published:
+        return read_published(self._signed(certname))
+
+    def stamp(self, what: Public) -> Hashable:
+        return files.stamp(self.root / _PUBLIC[what])
 
     def certnames(self) -> Iterator[Certname]:
         for name in files.names_in(self.root / "signed", ".pem"):
             with contextlib.suppress(InvalidCertname):
                 yield Certname(name)
 
+    def certificate_stamps(self) -> Iterator[tuple[Certname, Hashable]]:
+        for name, stamp in files.stamps_in(self.root / "signed", ".pem"):
+            with contextlib.suppress(InvalidCertname):
+                yield Certname(name), stamp
+
     def certificates(self) -> Iterator[tuple[Certname, x509.Certificate]]:
         for name, pem in files.read_all(self.root / "signed", ".pem"):
             with contextlib.suppress(InvalidCertname):
                 certname = Certname(name)
-                yield certname, _certificate(pem, f"{self.root}/signed/{name}.pem")
+                yield certname, read_certificate(pem, f"{self.root}/signed/{name}.pem")
 
     def remove_certificate(self, certname: Certname) -> None:
         with self._locked():
@@ -130,6 +174,9 @@ class CadirStore:
             with contextlib.suppress(InvalidCertname):
                 yield Certname(name), pem
 
+    def count_requests(self) -> int:
+        return len(files.names_in(self.root / "requests", ".pem"))
+
     def remove_request(self, certname: Certname) -> None:
         if not self._request(certname).exists():
             raise NotFound(f"{certname}: has no request")
@@ -138,6 +185,11 @@ class CadirStore:
     def inventory(self) -> Iterator[InventoryRow]:
         path = self.root / "inventory.txt"
         yield from parse_inventory(files.read(path), str(path))
+
+    def rows_of(self, certname: Certname) -> tuple[InventoryRow, ...]:
+        path = self.root / "inventory.txt"
+        lines = find_rows(files.read(path), certname)
+        return tuple(parse_inventory(lines, str(path)))
 
     def add_rows(self, certificates: Iterable[x509.Certificate]) -> None:
         with self._locked():
@@ -184,7 +236,7 @@ class CadirStore:
         return 0o640 if self.hex_case == "upper" else PUBLIC
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
-        return files.locked(self.root)
+        return locks.locked(self.root)
 
     @contextlib.contextmanager
     def _ruby_lock(self, path: Path) -> Iterator[None]:
@@ -194,7 +246,7 @@ class CadirStore:
         except OSError as error:
             raise StoreError(f"{path}: cannot be opened: {error.strerror}") from None
         try:
-            if not files.wait_for(handle, files.LOCK_TIMEOUT):
+            if not locks.wait_for(handle, locks.LOCK_TIMEOUT):
                 raise StoreError(f"{path}: another program holds it")
             yield
         finally:
@@ -238,10 +290,3 @@ class CadirStore:
 
     def _intent(self, serial: int) -> Path:
         return self.root / "intents" / f"{serial:04X}.pem"
-
-
-def _certificate(pem: bytes, where: Path | str) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(pem)
-    except ValueError:
-        raise StoreCorrupt(f"{where}: not a certificate") from None

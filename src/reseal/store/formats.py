@@ -12,15 +12,19 @@ Server, `certificate_authority.clj` (`format-serial-number`,
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
 from reseal.errors import StoreCorrupt
-from reseal.store.protocol import HIGHEST_SERIAL, InventoryRow
+from reseal.store.protocol import HIGHEST_SERIAL, RANDOM_BITS, InventoryRow
 
 HexCase = Literal["upper", "lower"]
 """How inventory.txt has hexadecimal: Puppet Server upper, the Ruby CA lower."""
+
+Serials = Literal["sequential", "random"]
+"""How serial numbers are chosen: as Puppet counts, or so that nobody guesses them."""
 
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
 _ROW = re.compile(rf"(?:0[xX])?([0-9A-Fa-f]+) ({_TIME})UTC ({_TIME})UTC (/.*)")
@@ -48,6 +52,15 @@ def parse_serial(data: bytes, where: str) -> int:
     return serial
 
 
+def random_serial() -> int:
+    """Return a positive number of at most 16 octets that will not come again.
+
+    Its highest bit is set, so that it is never mistaken for one that was counted.
+    RFC 5280 4.1.2.2 allows 20 octets; CA/Browser Forum BR 7.1 wants 64 random bits.
+    """
+    return 1 << (RANDOM_BITS - 1) | secrets.randbits(RANDOM_BITS - 1)
+
+
 def parse_inventory(data: bytes, where: str) -> Iterator[InventoryRow]:
     """Yield the rows of an inventory; lines of white space are passed over.
 
@@ -64,6 +77,21 @@ def parse_inventory(data: bytes, where: str) -> Iterator[InventoryRow]:
                 f"{where}: line {number}: not a row: {line!r}", hint=hint
             )
         yield row
+
+
+def find_rows(data: bytes, certname: str) -> bytes:
+    """Return the lines of an inventory that are about a name, and nothing else.
+
+    One search for the name's bytes, for inventories of 100,000 lines.
+    """
+    wanted, found, start = f" /CN={certname}".encode(), [], 0
+    while (at := data.find(wanted, start)) >= 0:
+        begin = data.rfind(b"\n", 0, at) + 1
+        end = data.find(b"\n", at)
+        start = len(data) if end < 0 else end + 1
+        if not data[at + len(wanted) : start].strip():
+            found.append(data[begin:start])
+    return b"".join(found)
 
 
 def parse_row(line: str) -> InventoryRow | None:

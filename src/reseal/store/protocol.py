@@ -8,10 +8,11 @@ order); RFC 5280 section 5 (revocation lists).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from cryptography import x509
 
@@ -21,6 +22,9 @@ from reseal.x509.certificate import subject
 
 HIGHEST_SERIAL = 0x7FFFFFFF
 """Puppet Server reads serial numbers as signed numbers of 32 bits."""
+
+RANDOM_BITS = 127
+"""Length of a serial number that was drawn and not counted: 16 octets, positive."""
 
 Change = Callable[[bytes], bytes | None]
 """Makes new content of the old; None says that nothing changes."""
@@ -68,6 +72,28 @@ class InventoryRow:
         return self.subject.removeprefix("/CN=") if self.subject[:4] == "/CN=" else ""
 
 
+def is_random(serial: int) -> bool:
+    """Say whether a serial number was drawn and not counted."""
+    return serial.bit_length() == RANDOM_BITS
+
+
+Public = Literal["bundle", "crls", "infra_crls"]
+"""What a CA publishes: its certificates, its lists, the infrastructure's lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Something as nodes get it.
+
+    Attributes:
+        pem: Byte for byte.
+        modified: When it was written: aware, UTC, with fractions of a second.
+    """
+
+    pem: bytes
+    modified: datetime
+
+
 class Store(Protocol):
     """What a CA must not forget.
 
@@ -98,8 +124,23 @@ class Store(Protocol):
     def get(self, certname: Certname) -> x509.Certificate:
         """Return the current certificate of `certname`, or raise `NotFound`."""
 
+    def claim(self, certname: Certname) -> AbstractContextManager[None]:
+        """Hold a name: nobody else decides about it until the block ends."""
+
+    def published(self, what: Public) -> Published:
+        """Return what nodes get, or raise `NotFound`."""
+
+    def published_certificate(self, certname: Certname) -> Published:
+        """Return a certificate as nodes get it, or raise `NotFound`."""
+
+    def stamp(self, what: Public) -> Hashable:
+        """Return what differs as soon as `what` is published anew."""
+
     def certnames(self) -> Iterator[Certname]:
         """Yield the names that have a certificate, sorted."""
+
+    def certificate_stamps(self) -> Iterator[tuple[Certname, Hashable]]:
+        """Yield every name with a certificate, and what differs once it is another."""
 
     def certificates(self) -> Iterator[tuple[Certname, x509.Certificate]]:
         """Yield every name and its current certificate, sorted by name."""
@@ -116,11 +157,17 @@ class Store(Protocol):
     def requests(self) -> Iterator[tuple[Certname, bytes]]:
         """Yield every name that waits and its request's PEM, sorted by name."""
 
+    def count_requests(self) -> int:
+        """Return how many requests wait."""
+
     def remove_request(self, certname: Certname) -> None:
         """Forget a request; NotFound without one."""
 
     def inventory(self) -> Iterator[InventoryRow]:
         """Yield a row for each certificate ever kept, oldest first."""
+
+    def rows_of(self, certname: Certname) -> tuple[InventoryRow, ...]:
+        """Return the inventory's rows of one name, oldest first."""
 
     def add_rows(self, certificates: Iterable[x509.Certificate]) -> None:
         """Add rows for certificates that are missing from the inventory."""
