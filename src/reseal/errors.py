@@ -92,6 +92,10 @@ class DuplicateCertificate(StoreError):
     """There is already a certificate or request of that name."""
 
 
+class TooManyRequests(StoreError):
+    """More requests wait for a signature than the CA is allowed to keep."""
+
+
 class PolicyError(FaultsError):
     """A request that must not be signed; every reason is listed."""
 

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from scene import Fixed
+from scene import WEB, Fixed, Scene
 
 from reseal import files
 from reseal.ca.authority import Authority, load
+from reseal.ca.profile import Profile
 from reseal.ca.setup import ServerLeaf, new_authority
+from reseal.ca.sign import generate
 from reseal.certname import Certname
 from reseal.store import open_cadir
 from reseal.x509 import keys
@@ -86,3 +88,15 @@ def golden(tmp_path: Path) -> Callable[[str], Path]:
         return copied
 
     return copy
+
+
+@pytest.fixture
+def scene(
+    authority: Authority,
+    node_key: keys.PrivateKey,
+    golden: Callable[[str], Path],
+    clock: Fixed,
+) -> Scene:
+    profile = Profile(timedelta(days=1825))
+    generate(authority, WEB, node_key.public_key(), profile=profile, clock=clock)
+    return Scene(authority, node_key, golden("puppet-5.5"), clock)

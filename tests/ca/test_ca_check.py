@@ -11,28 +11,15 @@ import pytest
 from scene import HOST, WEB, Fixed, Scene
 
 from reseal import files
-from reseal.ca.authority import Authority, load
+from reseal.ca.authority import load
 from reseal.ca.check import check, repair
 from reseal.ca.findings import RULES
-from reseal.ca.profile import Profile
-from reseal.ca.sign import generate, revoke_serials
+from reseal.ca.sign import revoke_serials
 from reseal.clock import Clock
 from reseal.errors import StoreError
 from reseal.store import open_cadir
 from reseal.x509 import bundle, keys
 from reseal.x509.csr import build_request
-
-
-@pytest.fixture
-def scene(
-    authority: Authority,
-    node_key: keys.PrivateKey,
-    golden: Callable[[str], Path],
-    clock: Clock,
-) -> Scene:
-    profile = Profile(timedelta(days=1825))
-    generate(authority, WEB, node_key.public_key(), profile=profile, clock=clock)
-    return Scene(authority, node_key, golden("puppet-5.5"), clock)
 
 
 @pytest.mark.parametrize("name", ["puppet-5.5", "puppetserver-7", "puppetserver-8"])

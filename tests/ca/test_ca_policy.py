@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from reseal.ca.policy import judge, vouch
+from reseal.ca.policy import admit, judge, vouch, weaknesses
 from reseal.ca.rules import Rules
 from reseal.certname import Certname
 from reseal.errors import PolicyError
 from reseal.x509 import certexts, der, keys, names, oids
 from reseal.x509.certexts import Extension
-from reseal.x509.csr import Request, build_request
+from reseal.x509.csr import Request, build_request, parse_der
 
 WEB = "web01.example.com"
 KEY = keys.LocalSigner(keys.generate("ec:secp256r1"))
@@ -322,3 +323,24 @@ def test_nobody_gets_the_name_of_the_ca(rules: Rules) -> None:
         judge(ask(name="ca"), "ca", rules)
     with pytest.raises(PolicyError, match="ca: is the CA's own name"):
         vouch(Certname("ca"), KEY.public_key)
+
+
+def test_on_arrival_only_what_nobody_could_mend_is_refused() -> None:
+    admit(ask("DNS:a.example.com", extensions=(AUTH,)), WEB, SERVER)
+    with pytest.raises(PolicyError, match="does not match requested key"):
+        admit(ask(), "web02.example.com", SERVER)
+
+
+def test_digests_that_can_be_forged_are_refused_where_the_site_says_so() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    info = der.parse(build_request(keys.LocalSigner(private), WEB).der).children()[0]
+    algorithm = der.sequence(der.oid("1.2.840.10045.4.1"))
+    signature = private.sign(info.raw, ec.ECDSA(hashes.SHA1()))
+    sha1 = parse_der(der.sequence(info.raw, algorithm, der.bit_string(signature)))
+    judge(sha1, sha1.certname, SERVER)
+    with pytest.raises(PolicyError, match="signed over SHA1"):
+        admit(sha1, sha1.certname, replace(SERVER, allow_weak_digests=False))
+    assert weaknesses(sha1, sha1.certname) == (
+        f"CSR '{sha1.certname}' is signed over SHA1, which can be forged",
+    )
+    assert weaknesses(ask(), WEB) == ()

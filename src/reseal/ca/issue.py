@@ -18,7 +18,7 @@ from cryptography import x509
 from reseal.audit import audit
 from reseal.ca.lint import lint
 from reseal.ca.policy import Approved
-from reseal.ca.profile import Profile, leaf_extensions
+from reseal.ca.profile import Profile, leaf_extensions, renewed_extensions
 from reseal.clock import Clock
 from reseal.errors import IssuanceError
 from reseal.store.protocol import Store
@@ -74,13 +74,13 @@ def _template(
         cap=issuer.certificate.not_valid_after_utc,
         auto_renew=approved.auto_renew,
     )
-    extensions = leaf_extensions(
-        profile.dialect,
-        issuer.certificate,
-        approved.public_key,
-        approved.alt_names,
-        approved.extensions,
-    )
+    dialect, key = profile.dialect, approved.public_key
+    if approved.kept:
+        extensions = renewed_extensions(dialect, issuer.certificate, key, approved.kept)
+    else:
+        extensions = leaf_extensions(
+            dialect, issuer.certificate, key, approved.alt_names, approved.extensions
+        )
     return Template(
         subject=approved.subject,
         issuer=issuer.name,

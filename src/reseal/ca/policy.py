@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography import x509
+
 from reseal.ca.rules import Case, Rules, is_own_name, is_san
 from reseal.ca.rulesets import OWN_NAME, RUBY, SERVER
 from reseal.certname import Certname
-from reseal.errors import PolicyError
+from reseal.errors import InvalidCertname, PolicyError
 from reseal.x509 import certexts, der, names, oids
+from reseal.x509 import certificate as certs
 from reseal.x509.certexts import Extension
 from reseal.x509.csr import Request
 from reseal.x509.keys import PublicKey
@@ -32,6 +35,8 @@ class Approved:
         alt_names: DER of each subject alternative name, in order.
         extensions: Below Puppet's arc, their values UTF8Strings.
         auto_renew: The agent says that it renews its certificate by itself.
+        kept: Every extension of the certificate that is renewed, in its order; the
+            others are then not looked at.
     """
 
     certname: Certname
@@ -40,6 +45,7 @@ class Approved:
     alt_names: tuple[bytes, ...] = ()
     extensions: tuple[Extension, ...] = ()
     auto_renew: bool = False
+    kept: tuple[Extension, ...] = ()
 
 
 def judge(request: Request, name: str, rules: Rules) -> Approved:
@@ -69,6 +75,32 @@ def judge(request: Request, name: str, rules: Rules) -> Approved:
     )
 
 
+def admit(request: Request, name: str, rules: Rules) -> None:
+    """Hold a request that arrives to what no later decision could mend.
+
+    Unlike `judge`, it lets through what an operator may still allow.
+
+    Args:
+        request: As it was read.
+        name: The certname of the URL, not yet checked.
+        rules: What the site allows.
+
+    Raises:
+        PolicyError: It is not to be kept; every reason is listed.
+    """
+    case = Case(request, name, rules)
+    rows = (row for row in SERVER if row.arrival)
+    if faults := [fault for row in rows if (fault := row.fault(case))]:
+        raise PolicyError(name, faults)
+
+
+def weaknesses(request: Request, name: str) -> tuple[str, ...]:
+    """Return why a request would be refused where weak keys and digests are not."""
+    case = Case(request, name, Rules(allow_weak_digests=False))
+    rows = (row for row in SERVER if row.name in ("weak-key", "weak-digest"))
+    return tuple(fault for row in rows if (fault := row.fault(case)))
+
+
 def vouch(
     certname: Certname,
     public_key: PublicKey,
@@ -91,6 +123,26 @@ def vouch(
     encoded = certexts.read_general_names(san) if san else ()
     subject = names.common_name(certname)
     return Approved(certname, subject, public_key, encoded, extensions)
+
+
+def approve_renewal(certificate: x509.Certificate) -> Approved:
+    """Approve the successor of a certificate that was proven to be this CA's.
+
+    Raises:
+        PolicyError: Its name is none that a node may have.
+    """
+    name = certs.common_name(certificate)
+    try:
+        certname = Certname(name)
+    except InvalidCertname as error:
+        raise PolicyError(name, [str(error)]) from None
+    refuse_own_name(certname)
+    return Approved(
+        certname=certname,
+        subject=certs.subject(certificate),
+        public_key=certs.public_key(certificate),
+        kept=certexts.extensions_of(certificate),
+    )
 
 
 def refuse_own_name(name: str) -> None:

@@ -105,6 +105,20 @@ def leaf_extensions(
     return *head, *plain, constraints, purposes, usage, *critical
 
 
+def renewed_extensions(
+    dialect: Dialect,
+    issuer: x509.Certificate,
+    public_key: PublicKey,
+    kept: tuple[Extension, ...],
+) -> tuple[Extension, ...]:
+    """Return a certificate's extensions for its successor: both key ids anew."""
+    fresh = {
+        oids.SUBJECT_KEY_ID: certexts.subject_key_id(key_id(public_key)),
+        oids.AUTHORITY_KEY_ID: _authority(dialect, issuer),
+    }
+    return tuple(fresh.get(each.oid, each) for each in kept)
+
+
 def ca_extensions(
     dialect: Dialect,
     subject: str | bytes,

@@ -22,6 +22,7 @@ class Rules:
         allow_authorization_extensions: Requests may ask for `pp_auth_role` and the
             like; never for `pp_cli_auth` over HTTP.
         allow_weak_keys: RSA keys under 2048 bits, as Puppet does.
+        allow_weak_digests: Requests signed over MD5 or SHA-1, as Puppet does.
         own_certname: The CA's own host; to the Ruby CA its names are always allowed.
     """
 
@@ -29,6 +30,7 @@ class Rules:
     allow_subject_alt_names: bool = False
     allow_authorization_extensions: bool = False
     allow_weak_keys: bool = False
+    allow_weak_digests: bool = True
     own_certname: str = ""
 
 
