@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "extensions": BASE | {"x509"},
     "ca": BASE | {"x509", "store.protocol"},
     "wire": BASE | {"x509"},
+    "server": BASE | {"x509", "wire", "ca", "store.protocol"},
     "site": BASE | {"x509", "ca", "extensions.protocol"},
 }
 EVERYTHING = {"cli", "__main__"}

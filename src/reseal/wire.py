@@ -53,7 +53,7 @@ class Response:
 
     Attributes:
         status: HTTP's.
-        media_type: Without parameters; empty if the server does not say.
+        media_type: With its parameters, as it is sent; empty for none.
         body: Decoded of any compression.
     """
 
