@@ -10,13 +10,17 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "reseal"
 
-BASE = {"errors", "clock", "certname", "files", "audit", "settings", "durations"}
+BASE = {
+    *("errors", "clock", "certname", "files", "audit", "settings", "durations"),
+    "tomlfile",
+}
 ALLOWED: dict[str, set[str]] = {
     "x509": BASE,
     "store": BASE | {"x509"},
     "extensions": BASE | {"x509"},
     "ca": BASE | {"x509", "store.protocol"},
     "wire": BASE | {"x509"},
+    "server": BASE | {"x509", "wire", "ca", "store.protocol"},
     "site": BASE | {"x509", "ca", "extensions.protocol"},
 }
 EVERYTHING = {"cli", "__main__"}

@@ -180,7 +180,12 @@ DEFAULT = ordered(
             _CLI,
             regex=True,
         ),
-        Rule("puppetlabs CA cert and CRL expirations", f"{API}/expirations", frozenset({"GET"}), _ANY),
+        Rule(
+            "puppetlabs CA cert and CRL expirations",
+            f"{API}/expirations",
+            frozenset({"GET"}),
+            _ANY,
+        ),
         Rule("puppetlabs cert clean", f"{API}/clean", frozenset({"PUT"}), _CLI),
         Rule(
             "puppetlabs certificate renewal",
