@@ -16,7 +16,7 @@ test: $(VENV)/ready ## everything that needs neither root nor Puppet
 	@mkdir -p build
 	$(BIN)/python -m pytest -m "not real" --junitxml=build/test.xml
 	$(BIN)/python scripts/whole.py build/test.xml \
-		tests/base tests/x509 tests/store tests/ca tests/site tests/cli
+		tests/base tests/x509 tests/store tests/ca tests/site tests/cli tests/server
 
 test-real: debian $(VENV)/ready ## everything against real Puppet; Debian, as root
 	scripts/images
