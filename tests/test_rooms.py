@@ -19,6 +19,7 @@ BASE = {
     "audit",
     "settings",
     "durations",
+    "tomlfile",
 }
 ALLOWED: dict[str, set[str]] = {
     "x509": BASE,

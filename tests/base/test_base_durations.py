@@ -19,6 +19,7 @@ from reseal.errors import ParseError
         ("90d", timedelta(days=90)),
         ("86400", timedelta(days=1)),
         ("1d 12h", timedelta(hours=36)),
+        ("1y 2d", timedelta(days=367)),
         ("30m15s", timedelta(minutes=30, seconds=15)),
         ("0", timedelta()),
     ],

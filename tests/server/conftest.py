@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from serverconf import Place, place_in
 from serverscene import HOST, NODE, WEB, Fixed, Scene
 
 from reseal import files
@@ -78,3 +79,8 @@ def weak() -> Callable[[str], bytes]:
         )
 
     return make
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return place_in(tmp_path)

@@ -99,6 +99,8 @@ def test_what_the_path_says_can_be_who_may() -> None:
     own = rule(Entry("$1"), path="^/catalog/([^/]+)$", regex=True)
     assert allowed([own], "GET", "/catalog/web01.example.com", NODE)
     assert not allowed([own], "GET", "/catalog/web02.example.com", NODE)
+    for pattern in ("*", "*.example.com", "$1"):
+        assert not allowed([own], "GET", f"/catalog/{pattern}", NODE)
 
 
 def test_every_extension_must_fit() -> None:

@@ -46,7 +46,9 @@ class Entry:
         """
         named = (caller.name, *caller.alt_names)
         wanted = _filled(self.certname, found)
-        if wanted and not any(_is_called(name, wanted) for name in named):
+        # What a path says is a name, whatever it looks like: `*` in it is no pattern.
+        called = _is_called if wanted == self.certname else _is_same
+        if wanted and not any(called(name, wanted) for name in named):
             return False
         return all(
             caller.extensions.get(oid) in values
@@ -145,6 +147,10 @@ def _is_called(name: str, wanted: str) -> bool:
         return re.search(wanted[1:-1], name) is not None
     if wanted.startswith("*."):
         return name.lower().endswith(wanted[1:].lower())
+    return _is_same(name, wanted)
+
+
+def _is_same(name: str, wanted: str) -> bool:
     return name.lower() == wanted.lower()
 
 

@@ -18,11 +18,12 @@ from typing import Any, Literal, cast, get_args
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname
 from reseal.site.facts import Role
-from reseal.site.tomlfile import Table, open_toml
+from reseal.tomlfile import Table, open_toml
 
 TransportKind = Literal["ssh", "local"]
 HostKeyPolicy = Literal["strict", "accept-new"]
 
+_HINT = "the site file is described in docs/reference/site-file.md"
 _TOP = ("ssh", "group", "node")
 _SSH = (
     *("config", "known_hosts", "host_keys", "user"),
@@ -119,7 +120,7 @@ def load_roster(path: Path) -> Roster:
         SettingsError: Every fault of the file, each with its line.
         StoreError: The file cannot be read.
     """
-    top = open_toml(path)
+    top = open_toml(path, hint=_HINT)
     ssh = _ssh(top.table("ssh"), path.parent)
     groups = _groups(top)
     nodes = tuple(_nodes(top, groups))

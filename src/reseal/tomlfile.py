@@ -12,10 +12,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from reseal.errors import SettingsError
+from reseal import durations
+from reseal.errors import ParseError, SettingsError
 from reseal.files import read
 
 _BARE = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
@@ -29,10 +31,16 @@ Place = tuple[str | int, ...]
 
 
 class Faults:
-    """What is wrong with one file, gathered to be told at once."""
+    """What is wrong with one file, gathered to be told at once.
 
-    def __init__(self, path: Path) -> None:
+    Attributes:
+        path: The file.
+        hint: Where its format is described.
+    """
+
+    def __init__(self, path: Path, hint: str) -> None:
         self.path = path
+        self.hint = hint
         self.found: list[tuple[int, str]] = []
 
     def add(self, line: int, message: str) -> None:
@@ -42,9 +50,11 @@ class Faults:
     def check(self) -> None:
         """Raise SettingsError with every fault, in the file's order."""
         if self.found:
-            texts = [f"line {line}: {text}" for line, text in sorted(self.found)]
-            hint = "the site file is described in docs/reference/site-file.md"
-            raise SettingsError(str(self.path), texts, hint=hint)
+            raise SettingsError(str(self.path), self.texts(), hint=self.hint)
+
+    def texts(self) -> list[str]:
+        """Return every fault with its line, in the file's order."""
+        return [f"line {line}: {text}" for line, text in sorted(self.found)]
 
 
 class Table:
@@ -100,6 +110,27 @@ class Table:
         self.fault(f"{key}: must be a whole number from {low} to {high}", key)
         return None
 
+    def boolean(self, key: str) -> bool | None:
+        """Take true or false; None without one."""
+        value = self._rest.pop(key, None)
+        if value is None or isinstance(value, bool):
+            return value
+        self.fault(f"{key}: must be true or false", key)
+        return None
+
+    def duration(self, key: str) -> timedelta | None:
+        """Take a duration in Puppet's form, or a number of seconds."""
+        value = self._rest.pop(key, None)
+        if value is None:
+            return None
+        try:
+            if type(value) is int or isinstance(value, str):
+                return durations.parse(str(value))
+        except ParseError:
+            pass
+        self.fault(f'{key}: must be a duration, like "30s" or "90d"', key)
+        return None
+
     def strings(self, key: str) -> tuple[str, ...] | None:
         """Take a list of strings; a single string stands for a list of one."""
         value = self._rest.pop(key, None)
@@ -146,14 +177,18 @@ class Table:
             self.fault(f"{key}: unknown key; known are {', '.join(known)}", key)
 
 
-def open_toml(path: Path) -> Table:
+def open_toml(path: Path, *, hint: str) -> Table:
     """Return a file's top table.
+
+    Args:
+        path: The file.
+        hint: Where its format is described, to be told with its faults.
 
     Raises:
         SettingsError: It is not TOML, or not UTF-8.
         StoreError: It cannot be read.
     """
-    faults = Faults(path)
+    faults = Faults(path, hint)
     try:
         text = read(path).decode()
         values = tomllib.loads(text)
