@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from serverconf import Place, place_in
-from serverscene import HOST, NODE, WEB, Fixed, Scene
+from serverscene import Fixed, Scene, make_authority
 
-from reseal import files
-from reseal.ca.authority import load
-from reseal.ca.profile import Profile
-from reseal.ca.setup import ServerLeaf, new_authority
-from reseal.ca.sign import generate
-from reseal.certname import Certname
 from reseal.server.options import CaOptions
-from reseal.store import open_cadir
 from reseal.x509 import der, keys, pem
 from reseal.x509.csr import build_request
 
@@ -29,33 +22,20 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cadir = tmp_path_factory.mktemp("template") / "ca"
-    key = keys.generate("rsa:2048")
-    made = new_authority(
-        shape="single",
-        ruby=False,
-        ca_name="Puppet CA: test",
-        root_name=None,
-        signer=keys.LocalSigner(key),
-        root_signer=None,
-        server=ServerLeaf(Certname(HOST), NODE.public_key),
-        ttl=timedelta(days=1825),
-        now=NOW - timedelta(hours=1),
-    )
-    (cadir / "signed").mkdir(parents=True)
-    (cadir / "requests").mkdir()
-    for name, content in made.files.items():
-        files.replace(cadir / name, content, mode=0o644)
-    files.replace(cadir / "ca_key.pem", keys.dump_private(key), mode=0o640)
-    generate(
-        load(cadir, open_cadir(cadir)),
-        WEB,
-        NODE.public_key,
-        profile=Profile(timedelta(days=1825)),
-        clock=Fixed(NOW),
-        alt_names=(f"DNS:{WEB}",),
-    )
-    return cadir
+    return make_authority(tmp_path_factory.mktemp("template") / "ca", NOW)
+
+
+@pytest.fixture(scope="session")
+def template_of_today(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA for real handshakes, which go by the real clock."""
+    now = datetime.now(UTC)
+    return make_authority(tmp_path_factory.mktemp("today") / "ca", now)
+
+
+@pytest.fixture
+def today(template_of_today: Path, tmp_path: Path) -> Scene:
+    cadir = Path(shutil.copytree(template_of_today, tmp_path / "ca"))
+    return Scene(cadir, Fixed(datetime.now(UTC)), CaOptions())
 
 
 @pytest.fixture

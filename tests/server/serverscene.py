@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 
+from reseal import files
 from reseal.ca.authority import Authority, load
 from reseal.ca.profile import Profile
+from reseal.ca.setup import ServerLeaf, new_authority
 from reseal.ca.sign import generate
 from reseal.certname import Certname
 from reseal.server import access
@@ -28,7 +30,8 @@ from reseal.x509.csr import build_request
 HOST = "puppet.example.com"
 WEB = Certname("web01.example.com")
 NEW = Certname("new.example.com")
-NODE = keys.LocalSigner(keys.generate("ec:secp256r1"))
+NODE_KEY = keys.generate("ec:secp256r1")
+NODE = keys.LocalSigner(NODE_KEY)
 
 
 @dataclass
@@ -39,6 +42,36 @@ class Fixed:
 
     def now(self) -> datetime:
         return self.time
+
+
+def make_authority(cadir: Path, now: datetime) -> Path:
+    """Make a CA with certificates for HOST, which has pp_cli_auth, and for WEB."""
+    key = keys.generate("rsa:2048")
+    made = new_authority(
+        shape="single",
+        ruby=False,
+        ca_name="Puppet CA: test",
+        root_name=None,
+        signer=keys.LocalSigner(key),
+        root_signer=None,
+        server=ServerLeaf(Certname(HOST), NODE.public_key),
+        ttl=timedelta(days=1825),
+        now=now - timedelta(hours=1),
+    )
+    (cadir / "signed").mkdir(parents=True)
+    (cadir / "requests").mkdir()
+    for name, content in made.files.items():
+        files.replace(cadir / name, content, mode=0o644)
+    files.replace(cadir / "ca_key.pem", keys.dump_private(key), mode=0o640)
+    generate(
+        load(cadir, open_cadir(cadir)),
+        WEB,
+        NODE.public_key,
+        profile=Profile(timedelta(days=1825)),
+        clock=Fixed(now),
+        alt_names=(f"DNS:{WEB}",),
+    )
+    return cadir
 
 
 @dataclass

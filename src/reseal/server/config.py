@@ -22,7 +22,7 @@ from reseal.server.caconf import read_ca_conf
 from reseal.server.findings import Findings
 from reseal.server.hocon import Conf, dotted, read_confd
 from reseal.server.layers import DEFAULT, Layer, Setting, defaults
-from reseal.server.options import CaOptions, ListenerOptions, Options
+from reseal.server.options import CaOptions, ListenerOptions, Options, TlsFiles
 from reseal.server.ownfile import NAME, read_command_line, read_own_file
 from reseal.server.puppetconf import (
     FILES,
@@ -61,16 +61,6 @@ class Given:
     puppet: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
     file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """The files the listener's TLS is made of, under Puppet's names."""
-
-    hostcert: Path
-    hostprivkey: Path
-    localcacert: Path
-    hostcrl: Path
 
 
 @dataclass(frozen=True, slots=True)

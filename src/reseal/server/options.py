@@ -97,6 +97,23 @@ class ListenerOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The files the listener's TLS is made of, under Puppet's names.
+
+    Attributes:
+        hostcert: The server's own certificate.
+        hostprivkey: Its private key.
+        localcacert: Certificates of the CAs whose clients are believed.
+        hostcrl: A revocation list of each of these CAs.
+    """
+
+    hostcert: Path
+    hostprivkey: Path
+    localcacert: Path
+    hostcrl: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """Everything a server was told.
 

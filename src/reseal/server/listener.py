@@ -1,0 +1,274 @@
+"""Sockets: connections in, requests to the API, answers out.
+
+Each connection gets the TLS context of its own moment.  Guarantee: what is read is
+bounded in size and time, and what a caller has half sent holds nobody else up;
+when it is told to stop, requests in flight are answered first.
+
+Sources: RFC 9112; aiohttp, `web.Server` (HTTP/1.1 on one connection).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from reseal.clock import Clock
+from reseal.errors import ParseError
+from reseal.server.caller import ANONYMOUS, Caller, caller_of
+from reseal.server.connection import Connection
+from reseal.server.handlers import Api
+from reseal.server.limits import Rates
+from reseal.server.options import Options
+from reseal.server.proxy import caller_from, is_proxy
+from reseal.server.rendering import access_line, refused, render
+from reseal.server.tls import Contexts
+from reseal.wire import Request, Response
+from reseal.x509.certificate import load_der
+
+_LOG = logging.getLogger("reseal.server")
+_HTTP_LOG = logging.getLogger("reseal.server.http")
+_SIGNING = 16
+"""Threads for requests, which may wait for a program; others are not held up."""
+
+_ANSWERING = 8
+_HANDSHAKE = 15.0
+_LAST_WORD = 60.0
+"""Seconds that connections have to end when no more are taken."""
+
+_BACKLOG_PAUSE = 0.2
+
+AccessLog = Callable[[str], None]
+
+
+def _ours(record: logging.LogRecord) -> bool:
+    """Say whether a record is about a fault of ours, not of what was sent."""
+    fault = record.exc_info[1] if record.exc_info else None
+    return not isinstance(fault, (HttpProcessingError, ConnectionError))
+
+
+_HTTP_LOG.addFilter(_ours)
+
+
+class Listener:
+    """Serves one listening socket in one event loop."""
+
+    def __init__(
+        self,
+        api: Api,
+        options: Options,
+        contexts: Contexts | None,
+        clock: Clock,
+        access_log: AccessLog | None = None,
+    ) -> None:
+        """Prepare to serve.
+
+        Args:
+            api: Answers.
+            options: What the server was told.
+            contexts: TLS; None speaks plain HTTP, for a proxy in front.
+            clock: The time for the access log.
+            access_log: Gets a line for each request.
+        """
+        self._api, self._options, self._contexts = api, options, contexts
+        self._clock, self._access_log = clock, access_log
+        self._limits = options.listener
+        self._rates = Rates(self._limits.anonymous_rate)
+        self._open: dict[asyncio.BaseTransport, Connection] = {}
+        self._greeting: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(self._limits.connections)
+        self._stopping = False
+        self._http = web.Server(
+            self._serve,
+            access_log=None,
+            logger=_HTTP_LOG,
+            auto_decompress=False,
+            keepalive_timeout=self._limits.idle_timeout.total_seconds(),
+            lingering_time=1.0,
+        )
+        self._signing = ThreadPoolExecutor(_SIGNING, "signing")
+        self._answering = ThreadPoolExecutor(_ANSWERING, "answering")
+
+    async def run(self, listening: socket.socket, stop: asyncio.Event) -> None:
+        """Take connections until `stop` is set.
+
+        Args:
+            listening: Bound, listening and not blocking; shared with other processes.
+            stop: Set when no more connections are to be taken.
+        """
+        accepting = asyncio.create_task(self._accept(listening))
+        await stop.wait()
+        self._stopping = True
+        accepting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await accepting
+
+    async def end(self, *, gently: bool) -> None:
+        """Answer what is in flight, then close; within a minute.
+
+        Args:
+            gently: A kept connection on which nothing is asked is not closed at once,
+                but after its next answer, or when it has been silent for too long.
+        """
+        limit = time.monotonic() + _LAST_WORD
+        while (self._open or self._greeting) and time.monotonic() < limit:
+            for connection in [] if gently else [*self._open.values()]:
+                connection.close_if_idle()
+            await asyncio.sleep(0.02)
+        await self._http.shutdown(1.0)
+        self._signing.shutdown(cancel_futures=True)
+        self._answering.shutdown(cancel_futures=True)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._room.acquire()
+            try:
+                accepted, _ = await loop.sock_accept(listening)
+            except OSError as error:
+                self._room.release()
+                _LOG.error("no connection can be taken: %s", error.strerror)
+                await asyncio.sleep(_BACKLOG_PAUSE)
+                continue
+            except asyncio.CancelledError:
+                self._room.release()
+                raise
+            task = asyncio.create_task(self._greet(accepted))
+            self._greeting.add(task)
+            task.add_done_callback(self._greeting.discard)
+
+    async def _greet(self, accepted: socket.socket) -> None:
+        """Shake hands; the connection gives its room back when it ends."""
+        loop = asyncio.get_running_loop()
+        connection = Connection(
+            self._http(), self._limits, self._open, self._room.release
+        )
+        with contextlib.suppress(OSError):
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            tls = await self._tls()
+            await loop.connect_accepted_socket(
+                lambda: connection,
+                accepted,
+                ssl=tls,
+                ssl_handshake_timeout=_HANDSHAKE if tls else None,
+                ssl_shutdown_timeout=2.0 if tls else None,
+            )
+        except (OSError, ssl.SSLError) as error:
+            _LOG.debug("no handshake: %s", error)
+        finally:
+            connection.give_up()
+
+    async def _tls(self) -> ssl.SSLContext | None:
+        """Return the context of this moment; a list of 100,000 takes its time."""
+        if self._contexts is None:
+            return None
+        held = self._contexts.held()
+        if held is not None:
+            return held
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._answering, self._contexts.current)
+
+    async def _serve(self, asked: web.BaseRequest) -> web.StreamResponse:
+        begun, transport = time.monotonic(), asked.transport
+        connection = self._open.get(transport) if transport else None
+        if connection is None:
+            raise ConnectionResetError
+        connection.begin()
+        try:
+            headers = {name.lower(): value for name, value in asked.headers.items()}
+            request = Request(asked.method, asked.raw_path, b"", headers)
+            caller, answer = await self._answer(asked, request, connection)
+            rendered = render(request, answer, self._options.puppet_version)
+            response = web.Response(
+                status=answer.status,
+                body=rendered.body,
+                headers={**rendered.headers, "Server": "reseal"},
+            )
+            if self._stopping or answer.status == 413:
+                response.force_close()
+            connection.sending(len(rendered.body))
+            await response.prepare(asked)
+            await response.write_eof()
+        finally:
+            connection.end()
+        if self._access_log is not None:
+            line = access_line(
+                request,
+                answer.status,
+                len(rendered.body),
+                address=asked.remote or "-",
+                name=caller.name,
+                when=self._clock.now(),
+                seconds=time.monotonic() - begun,
+            )
+            self._access_log(line)
+        return response
+
+    async def _answer(
+        self, asked: web.BaseRequest, request: Request, connection: Connection
+    ) -> tuple[Caller, Response]:
+        address = asked.remote or ""
+        try:
+            caller = self._caller(asked, request, address)
+        except ParseError as error:
+            return ANONYMOUS, refused(400, str(error))
+        now = time.monotonic()
+        if not caller.authenticated and not self._rates.admit(address, now):
+            return caller, refused(429, "Too many requests; try again in a minute")
+        body = await self._body(asked)
+        connection.received()
+        if body is None:
+            limit = self._limits.body_limit
+            return caller, refused(413, f"The body is over the limit of {limit} bytes")
+        whole = Request(request.method, request.path, body, request.headers)
+        return caller, await self._ask(whole, caller)
+
+    async def _ask(self, request: Request, caller: Caller) -> Response:
+        """Have the API answer in a thread; a fault of ours is told to the log."""
+        signs = request.method == "PUT" and "/certificate_request/" in request.path
+        pool = self._signing if signs else self._answering
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(pool, self._api.answer, request, caller)
+        except Exception:
+            _LOG.exception("%s %s", request.method, request.path)
+            return refused(500, "Internal Server Error: see the server's log")
+
+    def _caller(self, asked: web.BaseRequest, request: Request, address: str) -> Caller:
+        if self._limits.allow_header_cert_info:
+            known = is_proxy(self._limits, address)
+            return caller_from(request.headers) if known else ANONYMOUS
+        transport = asked.transport
+        tls = transport.get_extra_info("ssl_object") if transport else None
+        shown = tls.getpeercert(binary_form=True) if tls else None
+        return _known(shown) if shown else ANONYMOUS
+
+    async def _body(self, asked: web.BaseRequest) -> bytes | None:
+        """Return what is sent, or None if it is more than may be."""
+        limit, found = self._limits.body_limit, bytearray()
+        if (asked.content_length or 0) > limit:
+            return None
+        expects = asked.headers.get("Expect", "").lower() == "100-continue"
+        if expects and asked.transport is not None:
+            asked.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        async for chunk in asked.content.iter_any():
+            found += chunk
+            if len(found) > limit:
+                return None
+        return bytes(found)
+
+
+@lru_cache(maxsize=4096)
+def _known(shown: bytes) -> Caller:
+    """Return the caller of a certificate that the handshake has proven."""
+    return caller_of(load_der(shown))
