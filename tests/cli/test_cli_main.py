@@ -24,7 +24,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "--version") == (0, f"{__version__}\n", "")
     code, stdout, _ = said(capsys, "--help")
     assert code == 0
-    assert all(f"\n  {noun} " in stdout for noun in NOUNS)
+    assert all(f"\n  {noun} " in stdout for noun in NOUNS if noun != "master")
 
 
 @pytest.mark.parametrize("verb", ACTIONS)

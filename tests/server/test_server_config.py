@@ -246,9 +246,10 @@ def test_files_of_webserver_conf_go_before_puppet_conf(place: Place) -> None:
     config = place.load()
     tls = config.tls
     assert (tls.hostcert, tls.hostprivkey) == (Path("/w/cert.pem"), Path("/w/key.pem"))
-    assert (tls.localcacert, tls.hostcrl) == (Path("/w/ca"), Path("/p/crl.pem"))
+    crl = config.puppet.cadir / "ca_crl.pem"
+    assert (tls.localcacert, tls.hostcrl) == (Path("/w/ca"), crl)
     assert sources(config)["hostcert"] == str(path)
-    assert sources(config)["hostcrl"] == "puppet.conf [main]"
+    assert sources(config)["hostcrl"] == "default"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from cryptography import x509
+
 from reseal import files, locks
 from reseal.audit import audit
 from reseal.ca.setup import NewAuthority, ServerLeaf, Shape, new_authority
@@ -145,12 +147,33 @@ def write_authority(
         for name, content in made.files.items():
             files.replace(settings.cadir / name, content, mode=PUBLIC, owner=owner)
         if host:
-            _write_host(settings, made, host)
+            write_host(
+                settings,
+                host,
+                certificate=made.server_certificate,
+                bundle_pem=made.bundle_pem,
+                crl_pem=made.crl_pem,
+            )
     _link(settings)
 
 
-def _write_host(settings: PuppetSettings, made: NewAuthority, host: PrivateKey) -> None:
-    """Write the server's own certificate, key, and what it trusts into the ssldir."""
+def write_host(
+    settings: PuppetSettings,
+    host: PrivateKey,
+    *,
+    certificate: x509.Certificate | None,
+    bundle_pem: bytes,
+    crl_pem: bytes,
+) -> None:
+    """Write a host's key, certificate, and what it trusts; what exists stays.
+
+    Args:
+        settings: Where the files are.
+        host: The host's key.
+        certificate: Its certificate; None leaves it without.
+        bundle_pem: The CA's certificates.
+        crl_pem: Their revocation lists.
+    """
     owner = service_owner(settings)
     _directories(settings.ssldir, 0o771, owner)
     for path, mode in (
@@ -159,14 +182,17 @@ def _write_host(settings: PuppetSettings, made: NewAuthority, host: PrivateKey) 
         (settings.publickeydir, 0o755),
     ):
         _directories(path, mode, owner)
-    key, public = keys.dump_private(host), keys.dump_public(host.public_key())
-    files.replace(settings.hostprivkey, key, mode=PRIVATE, owner=owner)
-    files.replace(settings.hostpubkey, public, mode=PUBLIC, owner=owner)
-    if made.server_certificate:
-        pem = to_pem(made.server_certificate)
-        files.replace(settings.hostcert, pem, mode=PUBLIC, owner=owner)
-    files.replace(settings.localcacert, made.bundle_pem, mode=PUBLIC, owner=owner)
-    files.replace(settings.hostcrl, made.crl_pem, mode=PUBLIC, owner=owner)
+    wanted = [
+        (settings.hostprivkey, keys.dump_private(host), PRIVATE),
+        (settings.hostpubkey, keys.dump_public(host.public_key()), PUBLIC),
+        (settings.localcacert, bundle_pem, PUBLIC),
+        (settings.hostcrl, crl_pem, PUBLIC),
+    ]
+    if certificate is not None:
+        wanted.append((settings.hostcert, to_pem(certificate), PUBLIC))
+    for path, content, mode in wanted:
+        if not path.exists():
+            files.replace(path, content, mode=mode, owner=owner)
 
 
 def service_owner(settings: PuppetSettings) -> files.Owner | None:

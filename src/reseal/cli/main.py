@@ -7,7 +7,7 @@ Only the noun that is called is loaded, so that `reseal cert` answers at once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Annotated
 
@@ -18,8 +18,17 @@ from reseal.cli.exits import FAILED, INTERRUPTED, exit_code
 from reseal.cli.output import print_error
 from reseal.errors import ResealError
 
-NOUNS = ("cert", "ca", "site")
-"""The nouns in the order of `reseal --help`."""
+NOUNS = {
+    "cert": "cert",
+    "ca": "ca",
+    "server": "server",
+    "master": "server",
+    "site": "site",
+}
+"""The nouns in the order of `reseal --help`, each with its module."""
+
+_OLD = {"master"}
+"""Nouns of Puppet's past, which are taken and not told of."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -29,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
         argv: The words after the program's name.
     """
     try:
-        called = argv[:1] if argv and argv[0] in NOUNS else NOUNS
+        called = argv[:1] if argv and argv[0] in NOUNS else [*NOUNS]
         build(called)(args=list(argv), prog_name="reseal")
     except ResealError as error:
         print_error(error)
@@ -62,7 +71,7 @@ def _leaves(group: ExceptionGroup[ResealError]) -> Iterator[ResealError]:
             yield each
 
 
-def build(nouns: Sequence[str] = NOUNS) -> typer.Typer:
+def build(nouns: Iterable[str] = NOUNS) -> typer.Typer:
     """Return the command line with these nouns."""
     app = typer.Typer(
         help="The certificate authority of a Puppet site, and the one command that "
@@ -74,7 +83,8 @@ def build(nouns: Sequence[str] = NOUNS) -> typer.Typer:
     )
     app.callback()(_root)
     for name in nouns:
-        app.add_typer(import_module(f"reseal.cli.{name}").app, name=name)
+        found = import_module(f"reseal.cli.{NOUNS[name]}").app
+        app.add_typer(found, name=name, hidden=name in _OLD)
     return app
 
 

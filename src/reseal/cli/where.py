@@ -25,11 +25,25 @@ def settings_for(given: Mapping[str, str | None]) -> PuppetSettings:
         UsageError: There is no such puppet.conf.
         SettingsError: puppet.conf, or a value of the command line, is wrong.
     """
+    overrides = overrides_of(given)
+    return load_settings(flavour(), certname=host_name(), overrides=overrides)
+
+
+def overrides_of(given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what the command line gives, with a puppet.conf as its confdir.
+
+    Raises:
+        UsageError: There is no such puppet.conf.
+    """
     overrides = {name: value for name, value in given.items() if value is not None}
     if (config := overrides.pop("config", None)) is not None:
         overrides["confdir"] = _confdir_of(Path(config))
-    name = socket.getfqdn().lower()
-    return load_settings(_flavour(), certname=name, overrides=overrides)
+    return overrides
+
+
+def host_name() -> str:
+    """Return the certname of this machine when puppet.conf gives none."""
+    return socket.getfqdn().lower()
 
 
 def new_cadir(config: str | None) -> Path:
@@ -42,7 +56,7 @@ def new_cadir(config: str | None) -> Path:
     Raises:
         UsageError: Puppet of this user has no such place.
     """
-    found = _flavour().cadir
+    found = flavour().cadir
     if config is not None:
         return Path(_confdir_of(Path(config))) / "puppetserver" / "ca"
     if found is None:
@@ -50,7 +64,8 @@ def new_cadir(config: str | None) -> Path:
     return found
 
 
-def _flavour() -> Flavour:
+def flavour() -> Flavour:
+    """Return how Puppet is packaged here, for this user."""
     return flavour_for(None if os.geteuid() == 0 else Path.home())
 
 

@@ -21,7 +21,7 @@ from reseal.server import access, authconf
 from reseal.server.caconf import read_ca_conf
 from reseal.server.findings import Findings
 from reseal.server.hocon import Conf, dotted, read_confd
-from reseal.server.layers import DEFAULT, Layer, Setting, defaults
+from reseal.server.layers import DEFAULT, Layer, Setting, defaults, layer_of
 from reseal.server.options import CaOptions, ListenerOptions, Options, TlsFiles
 from reseal.server.ownfile import NAME, read_command_line, read_own_file
 from reseal.server.puppetconf import (
@@ -120,7 +120,7 @@ def load_config(
     conf = read_confd(confd_of(flavour, told.puppet.get("confdir")), findings)
     puppet, layer = _puppet(flavour, certname, told, conf, findings)
     rules, rules_source = _rules(conf, puppet, findings)
-    layer |= _confd(conf, puppet, layer, findings)
+    layer |= _trust(puppet) | _confd(conf, puppet, layer, findings)
     own = told.file or puppet.confdir / NAME
     try:
         layer |= read_own_file(own, findings).layer
@@ -154,6 +154,18 @@ def _puppet(
         findings.check()
         raise
     return puppet, defaults() | puppet_layer(puppet, sources, findings)
+
+
+def _trust(puppet: PuppetSettings) -> Layer:
+    """Return what clients are held to: the CA's files, not the host's copies.
+
+    A copy would lag behind a revocation until the host's own agent fetches it.
+    """
+    own = {
+        "localcacert": puppet.cadir / "ca_crt.pem",
+        "hostcrl": puppet.cadir / "ca_crl.pem",
+    }
+    return layer_of(DEFAULT, own)
 
 
 def _rules(

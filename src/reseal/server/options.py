@@ -78,7 +78,7 @@ class ListenerOptions:
         request_timeout: How long a whole request may take to arrive.
         connections: How many a worker holds open at once.
         access_log: File with a line for each request; None keeps none.
-        audit_log: File with a line of JSON for each deed; None keeps none.
+        audit_log: File with a line of JSON for each deed; None is standard output.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - Puppet Server's `ssl-host`
