@@ -13,7 +13,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from reseal.errors import NotFound, StoreError
@@ -109,18 +110,64 @@ def replace(path: Path, data: bytes, *, mode: int, owner: Owner | None = None) -
     Raises:
         StoreError: The file could not be written.
     """
-    path = Path(os.path.realpath(path))
+    publish([stage(path, data, mode=mode, owner=owner)])
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A file's next content, on the disk under a name of its own.
+
+    Attributes:
+        path: Whose place it is to take.
+        temporary: Where it is.
+    """
+
+    path: Path
+    temporary: Path
+
+
+def stage(path: Path, data: bytes, *, mode: int, owner: Owner | None = None) -> Staged:
+    """Write what `path` is to become, durably, and change nothing yet.
+
+    Takes and raises what `replace` does.
+    """
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     temporary = path.with_name(TEMPORARY + secrets.token_hex(8))
     try:
         with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as handle:
             protect(handle, mode, owner or owner_for(path))
             _write(handle, data)
             os.fsync(handle)
-        temporary.replace(path)
-        _sync(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise failed(path, error) from error
+    return Staged(path, temporary)
+
+
+def publish(staged: Sequence[Staged]) -> None:
+    """Put staged files in their places, in order, durably.
+
+    Raises:
+        StoreError: One could not be put; it and those after it are discarded.
+    """
+    for position, each in enumerate(staged):
+        try:
+            each.temporary.replace(each.path)
+        except OSError as error:
+            discard(staged[position:])
+            raise failed(each.path, error) from error
+    for directory in {each.path.parent for each in staged}:
+        try:
+            _sync(directory)
+        except OSError as error:
+            raise failed(directory, error) from error
+
+
+def discard(staged: Iterable[Staged]) -> None:
+    """Remove what was staged and is not to be published."""
+    for each in staged:
+        each.temporary.unlink(missing_ok=True)
 
 
 def append(path: Path, data: bytes, *, mode: int) -> None:

@@ -60,7 +60,7 @@ def locked(
 
 def wait_for(handle: int, timeout: float) -> bool:
     """Take an exclusive flock on an open file; False when it stays another's."""
-    end, pause = time.monotonic() + timeout, 0.0005
+    end, pause = time.monotonic() + timeout, 0.0002
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

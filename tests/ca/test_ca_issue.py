@@ -159,23 +159,33 @@ def fuse(
     def wrap(name: str) -> None:
         operation = getattr(files, name)
 
-        def burning(*args: object, **options: object) -> None:
+        def burning(*args: object, **options: object) -> object:
             nonlocal count
             count += 1
             if count == burn_at and not after:
                 raise Crash
-            operation(*args, **options)
+            done = operation(*args, **options)
             if count == burn_at:
                 raise Crash
+            return done
 
         monkeypatch.setattr(files, name, burning)
 
-    for name in ("replace", "append", "remove"):
+    for name in ("stage", "publish", "append", "remove"):
         wrap(name)
     return lambda: count
 
 
-POINTS = ("serial", "intent", "row", "certificate", "intent removed")
+POINTS = (
+    "serial staged",
+    "serial",
+    "intent staged",
+    "intent",
+    "certificate staged",
+    "row",
+    "certificate",
+    "intent removed",
+)
 """What issue() does to files, in its order."""
 
 
@@ -243,7 +253,7 @@ def test_a_draft_is_left_alone_while_it_may_be_in_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
-        fuse(patch, 3, after=False)
+        fuse(patch, POINTS.index("row") + 1, after=False)
         with pytest.raises(Crash):
             issue(
                 approved,

@@ -23,6 +23,7 @@ from reseal.ca.refresh import refresh_lists
 from reseal.cli.serverlog import inform, notice, say_deed, warn
 from reseal.clock import SystemClock
 from reseal.errors import ResealError
+from reseal.server.balance import Place
 from reseal.server.config import Config
 from reseal.server.handlers import Api
 from reseal.server.linelog import LineLog
@@ -126,10 +127,10 @@ def _look(config: Config) -> None:
 def _serve(config: Config, listening: socket.socket, strings: Strings) -> None:
     """Serve in a worker."""
     with _audited(config):
-        work(lambda: _listener(config), listening, strings)
+        work(lambda place: _listener(config, place), listening, strings)
 
 
-def _listener(config: Config) -> Listener:
+def _listener(config: Config, place: Place) -> Listener:
     """Return what a worker serves; bounds of the whole server are shared by all."""
     limits = config.options.listener
     workers = limits.workers or os.cpu_count() or 1
@@ -143,6 +144,7 @@ def _listener(config: Config) -> Listener:
         Contexts(config.tls) if limits.tls else None,
         _CLOCK,
         LineLog(limits.access_log) if limits.access_log else None,
+        place,
     )
 
 

@@ -1,8 +1,7 @@
-"""Sockets: connections in, requests to the API, answers out.
+"""HTTP: requests to the API, answers out.
 
-Each connection gets the TLS context of its own moment.  Guarantee: what is read is
-bounded in size and time, and what a caller has half sent holds nobody else up;
-when it is told to stop, requests in flight are answered first.
+Guarantee: what is read is bounded in size and time, and what a caller has half sent
+holds nobody else up; when it is told to stop, requests in flight are answered first.
 
 Sources: RFC 9112; aiohttp, `web.Server` (HTTP/1.1 on one connection).
 """
@@ -10,10 +9,8 @@ Sources: RFC 9112; aiohttp, `web.Server` (HTTP/1.1 on one connection).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +21,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from reseal.clock import Clock
 from reseal.errors import ParseError
+from reseal.server.balance import Place
 from reseal.server.caller import ANONYMOUS, Caller, caller_of
 from reseal.server.connection import Connection
+from reseal.server.door import Door
 from reseal.server.handlers import Api
 from reseal.server.limits import Rates
 from reseal.server.options import Options
@@ -41,12 +40,6 @@ _SIGNING = 16
 """Threads for requests, which may wait for a program; others are not held up."""
 
 _ANSWERING = 8
-_HANDSHAKE = 15.0
-_LAST_WORD = 60.0
-"""Seconds that connections have to end when no more are taken."""
-
-_BACKLOG_PAUSE = 0.2
-
 AccessLog = Callable[[str], None]
 
 
@@ -69,6 +62,7 @@ class Listener:
         contexts: Contexts | None,
         clock: Clock,
         access_log: AccessLog | None = None,
+        place: Place | None = None,
     ) -> None:
         """Prepare to serve.
 
@@ -78,15 +72,12 @@ class Listener:
             contexts: TLS; None speaks plain HTTP, for a proxy in front.
             clock: The time for the access log.
             access_log: Gets a line for each request.
+            place: Among the processes that share the socket; None is alone.
         """
-        self._api, self._options, self._contexts = api, options, contexts
+        self._api, self._options = api, options
         self._clock, self._access_log = clock, access_log
         self._limits = options.listener
         self._rates = Rates(self._limits.anonymous_rate)
-        self._open: dict[asyncio.BaseTransport, Connection] = {}
-        self._greeting: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(self._limits.connections)
-        self._stopping = False
         self._http = web.Server(
             self._serve,
             access_log=None,
@@ -95,6 +86,7 @@ class Listener:
             keepalive_timeout=self._limits.idle_timeout.total_seconds(),
             lingering_time=1.0,
         )
+        self._door = Door(self._limits, contexts, self._http, place)
         self._signing = ThreadPoolExecutor(_SIGNING, "signing")
         self._answering = ThreadPoolExecutor(_ANSWERING, "answering")
 
@@ -105,12 +97,7 @@ class Listener:
             listening: Bound, listening and not blocking; shared with other processes.
             stop: Set when no more connections are to be taken.
         """
-        accepting = asyncio.create_task(self._accept(listening))
-        await stop.wait()
-        self._stopping = True
-        accepting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await accepting
+        await self._door.take(listening, stop)
 
     async def end(self, *, gently: bool) -> None:
         """Answer what is in flight, then close; within a minute.
@@ -119,68 +106,14 @@ class Listener:
             gently: A kept connection on which nothing is asked is not closed at once,
                 but after its next answer, or when it has been silent for too long.
         """
-        limit = time.monotonic() + _LAST_WORD
-        while (self._open or self._greeting) and time.monotonic() < limit:
-            for connection in [] if gently else [*self._open.values()]:
-                connection.close_if_idle()
-            await asyncio.sleep(0.02)
+        await self._door.close(gently=gently)
         await self._http.shutdown(1.0)
         self._signing.shutdown(cancel_futures=True)
         self._answering.shutdown(cancel_futures=True)
 
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._room.acquire()
-            try:
-                accepted, _ = await loop.sock_accept(listening)
-            except OSError as error:
-                self._room.release()
-                _LOG.error("no connection can be taken: %s", error.strerror)
-                await asyncio.sleep(_BACKLOG_PAUSE)
-                continue
-            except asyncio.CancelledError:
-                self._room.release()
-                raise
-            task = asyncio.create_task(self._greet(accepted))
-            self._greeting.add(task)
-            task.add_done_callback(self._greeting.discard)
-
-    async def _greet(self, accepted: socket.socket) -> None:
-        """Shake hands; the connection gives its room back when it ends."""
-        loop = asyncio.get_running_loop()
-        connection = Connection(
-            self._http(), self._limits, self._open, self._room.release
-        )
-        with contextlib.suppress(OSError):
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            tls = await self._tls()
-            await loop.connect_accepted_socket(
-                lambda: connection,
-                accepted,
-                ssl=tls,
-                ssl_handshake_timeout=_HANDSHAKE if tls else None,
-                ssl_shutdown_timeout=2.0 if tls else None,
-            )
-        except (OSError, ssl.SSLError) as error:
-            _LOG.debug("no handshake: %s", error)
-        finally:
-            connection.give_up()
-
-    async def _tls(self) -> ssl.SSLContext | None:
-        """Return the context of this moment; a list of 100,000 takes its time."""
-        if self._contexts is None:
-            return None
-        held = self._contexts.held()
-        if held is not None:
-            return held
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._answering, self._contexts.current)
-
     async def _serve(self, asked: web.BaseRequest) -> web.StreamResponse:
         begun, transport = time.monotonic(), asked.transport
-        connection = self._open.get(transport) if transport else None
+        connection = self._door.open.get(transport) if transport else None
         if connection is None:
             raise ConnectionResetError
         connection.begin()
@@ -194,7 +127,7 @@ class Listener:
                 body=rendered.body,
                 headers={**rendered.headers, "Server": "reseal"},
             )
-            if self._stopping or answer.status == 413:
+            if self._door.closing or answer.status == 413:
                 response.force_close()
             connection.sending(len(rendered.body))
             await response.prepare(asked)

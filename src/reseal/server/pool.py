@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from reseal.errors import ResealError
+from reseal.server.balance import Balance, Place
 from reseal.server.worker import READY, Strings
 
 _LOG = logging.getLogger("reseal.server")
@@ -38,6 +39,7 @@ class Pool:
         lifeline: A pipe whose writing end this process alone holds.
         running: Process id to the time it was started, of a clock that never goes
             back.
+        places: Process id to the place among the workers; a free one is taken again.
     """
 
     serve: Serve
@@ -45,6 +47,10 @@ class Pool:
     size: int
     lifeline: tuple[int, int]
     running: dict[int, float] = field(default_factory=dict)
+    places: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._balance = Balance(self.size)
 
     def fill(self) -> bool:
         """Start the workers that are missing; False if one does not come up."""
@@ -59,14 +65,15 @@ class Pool:
     def _start(self) -> int:
         """Fork a worker, and return the pipe on which it says that it is ready."""
         read, write = os.pipe()
+        number = min(set(range(self.size)) - {self.places[p] for p in self.running})
         pid = os.fork()
         if pid == 0:
-            self._become_worker(read, write)
+            self._become_worker(read, write, self._balance.place(number))
         os.close(write)
-        self.running[pid] = time.monotonic()
+        self.running[pid], self.places[pid] = time.monotonic(), number
         return read
 
-    def _become_worker(self, read: int, write: int) -> None:
+    def _become_worker(self, read: int, write: int, place: Place) -> None:
         """Work, and end the process; never returns."""
         code = 1
         try:
@@ -75,7 +82,7 @@ class Pool:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-            strings = Strings(ready=write, lifeline=self.lifeline[0])
+            strings = Strings(write, self.lifeline[0], place)
             self.serve(self.listening, strings)
             code = 0
         except ResealError as error:

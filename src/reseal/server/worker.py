@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reseal.server.balance import Place
 from reseal.server.listener import Listener
 
 READY = b"1"
@@ -27,14 +28,16 @@ class Strings:
     Attributes:
         ready: Gets `READY` once connections are taken.
         lifeline: Ends when the watching process does.
+        place: Where it tells how many connections it has.
     """
 
     ready: int
     lifeline: int
+    place: Place
 
 
 def work(
-    make: Callable[[], Listener], listening: socket.socket, strings: Strings
+    make: Callable[[Place], Listener], listening: socket.socket, strings: Strings
 ) -> None:
     """Serve, in this process, until a signal or the end of the watching process.
 
@@ -47,10 +50,10 @@ def work(
 
 
 async def _work(
-    make: Callable[[], Listener], listening: socket.socket, strings: Strings
+    make: Callable[[Place], Listener], listening: socket.socket, strings: Strings
 ) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    listener, gently = make(), False
+    listener, gently = make(strings.place), False
 
     def end(gentle: bool) -> None:
         nonlocal gently

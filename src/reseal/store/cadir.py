@@ -11,10 +11,9 @@ Puppet Server, `certificate_authority.clj`.  Golden files: `tests/data/cadir/`.
 from __future__ import annotations
 
 import contextlib
-import os
 import zlib
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
@@ -22,19 +21,18 @@ from cryptography import x509
 from reseal import files, locks
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname, NotFound, StoreCorrupt, StoreError
+from reseal.store.batching import Batch
 from reseal.store.formats import (
     HexCase,
     Serials,
     find_rows,
     parse_inventory,
     parse_lines,
-    parse_serial,
     random_serial,
     render_infra_serials,
-    render_serial,
 )
+from reseal.store.numbers import take_serials
 from reseal.store.protocol import (
-    HIGHEST_SERIAL,
     Change,
     InventoryRow,
     Public,
@@ -54,6 +52,15 @@ _PUBLIC: dict[Public, str] = {
     "crls": "ca_crl.pem",
     "infra_crls": "infra_crl.pem",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """A certificate on its way into the cadir."""
+
+    certificate: x509.Certificate
+    name: Certname
+    staged: files.Staged
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +86,19 @@ class CadirStore:
     root: Path
     hex_case: HexCase = "upper"
     serials: Serials = "sequential"
+    _numbers: Batch[None, int] = field(default_factory=Batch, init=False, repr=False)
+    _additions: Batch[_Addition, None] = field(
+        default_factory=Batch, init=False, repr=False
+    )
 
     def next_serial(self) -> int:
         if self.serials == "random":
             return random_serial()
-        path = self.root / "serial"
-        with self._locked(), self._ruby_lock(path):
-            serial = parse_serial(files.read(path), str(path))
-            if serial > HIGHEST_SERIAL:
-                hint = "the CA has used up its serial numbers: set up a new one"
-                raise StoreError(f"{path}: no serial number is left", hint=hint)
-            files.replace(path, render_serial(serial + 1), mode=PUBLIC)
-        return serial
+        return self._numbers.ask(None, self._take_serials)
+
+    def _take_serials(self, wanted: Sequence[None]) -> Sequence[int]:
+        """Take the next numbers, one for each thread that waits for one."""
+        return take_serials(self.root, len(wanted), mode=PUBLIC)
 
     def record_intent(self, draft: x509.Certificate) -> None:
         path = self._intent(draft.serial_number)
@@ -108,12 +116,25 @@ class CadirStore:
 
     def add(self, certificate: x509.Certificate) -> None:
         name = Certname(common_name(certificate))
-        with self._locked():
-            self._append([certificate])
-            self._note_infra(name, certificate.serial_number)
-            files.make_directory(self.root / "signed", mode=0o755)
-            files.replace(self._signed(name), to_pem(certificate), mode=PUBLIC)
-            self.drop_intent(certificate.serial_number)
+        files.make_directory(self.root / "signed", mode=0o755)
+        pem = to_pem(certificate)
+        staged = files.stage(self._signed(name), pem, mode=PUBLIC)
+        self._additions.ask(_Addition(certificate, name, staged), self._add_all)
+        self.drop_intent(certificate.serial_number)
+
+    def _add_all(self, additions: Sequence[_Addition]) -> Sequence[None]:
+        """Keep the certificates of all threads that wait for it."""
+        staged = [each.staged for each in additions]
+        try:
+            with self._locked():
+                self._append([each.certificate for each in additions])
+                for each in additions:
+                    self._note_infra(each.name, each.certificate.serial_number)
+                files.publish(staged)
+        except StoreError:
+            files.discard(staged)
+            raise
+        return [None] * len(additions)
 
     def get(self, certname: Certname) -> x509.Certificate:
         path = self._signed(certname)
@@ -237,20 +258,6 @@ class CadirStore:
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
         return locks.locked(self.root)
-
-    @contextlib.contextmanager
-    def _ruby_lock(self, path: Path) -> Iterator[None]:
-        """Hold the flock that Puppet's Ruby CA takes on the serial file."""
-        try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be opened: {error.strerror}") from None
-        try:
-            if not locks.wait_for(handle, locks.LOCK_TIMEOUT):
-                raise StoreError(f"{path}: another program holds it")
-            yield
-        finally:
-            os.close(handle)
 
     def _append(self, certificates: Iterable[x509.Certificate]) -> None:
         lines = b"".join(self._line(certificate) for certificate in certificates)

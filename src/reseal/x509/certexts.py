@@ -14,11 +14,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 
 from reseal.errors import ParseError
 from reseal.x509 import der, oids
+
+_KEPT = 256
+"""How many certificates' extensions are kept, the CA's own among them."""
 
 _USAGES = (
     "digital_signature",
@@ -165,7 +169,12 @@ def parse(data: bytes) -> tuple[Extension, ...]:
 
 def extensions_of(certificate: x509.Certificate) -> tuple[Extension, ...]:
     """Return a certificate's extensions, in its order."""
-    last = der.parse(certificate.tbs_certificate_bytes).children()[-1]
+    return _extensions_in(certificate.tbs_certificate_bytes)
+
+
+@lru_cache(maxsize=_KEPT)
+def _extensions_in(tbs: bytes) -> tuple[Extension, ...]:
+    last = der.parse(tbs).children()[-1]
     return parse(last.content) if last.tag == 0xA3 else ()
 
 

@@ -14,8 +14,9 @@ Sources: X.690 sections 8 and 10; RFC 5280 section 4.1.2.5 (times).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from reseal.errors import ParseError
 
@@ -39,8 +40,11 @@ _STRINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+_KEPT = 1024
+"""How many object identifiers are kept in both forms; a CA meets a handful."""
+
+
+class Element(NamedTuple):
     """One value as it was encoded.
 
     Attributes:
@@ -117,13 +121,18 @@ def read_oid(element: Element) -> str:
     """Return an OBJECT IDENTIFIER, or one with an implicit tag, dotted."""
     if len(element.content) > LONGEST_OID:
         raise ParseError("DER: object identifier too long")
+    return _dotted(element.content)
+
+
+@lru_cache(maxsize=_KEPT)
+def _dotted(content: bytes) -> str:
     values, value = [], 0
-    for byte in element.content:
+    for byte in content:
         value = value << 7 | byte & 0x7F
         if not byte & 0x80:
             values.append(value)
             value = 0
-    if not values or element.content[-1] & 0x80:
+    if not values or content[-1] & 0x80:
         raise ParseError("DER: object identifier cut short")
     first = min(values[0] // 40, 2)
     return ".".join(map(str, (first, values[0] - 40 * first, *values[1:])))
@@ -213,6 +222,7 @@ def null() -> bytes:
     return tlv(NULL)
 
 
+@lru_cache(maxsize=_KEPT)
 def oid(dotted: str, tag: int = OID) -> bytes:
     """Return an OBJECT IDENTIFIER."""
     try:
