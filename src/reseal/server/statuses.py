@@ -20,12 +20,14 @@ from reseal.certname import Certname
 from reseal.errors import NotFound, ParseError
 from reseal.server.call import utc
 from reseal.server.office import Office
-from reseal.x509 import certexts, csr, oids
+from reseal.x509 import certexts, csr, der, oids
 from reseal.x509.certexts import Extension
 from reseal.x509.certificate import fingerprint, to_der
 
 STATES = ("requested", "signed", "revoked")
 _DIGESTS = ("SHA1", "SHA256", "SHA512")
+_MARKS = tuple(der.oid(oid)[2:] for oid in (oids.SUBJECT_ALT_NAME, oids.AUTHORIZATION))
+"""Bytes that stand in every certificate with an extension that is told of here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,11 @@ def _object(told: _Told, *, revoked: bool) -> str:
 
 
 def _tell(certname: Certname, certificate: x509.Certificate, stamp: Hashable) -> _Told:
-    extensions = certexts.extensions_of(certificate)
+    data = to_der(certificate)
+    has_any = any(mark in data for mark in _MARKS)
+    extensions = certexts.extensions_of(certificate) if has_any else ()
     fields = {
-        **_common(certname, to_der(certificate), extensions),
+        **_common(certname, data, extensions),
         "serial_number": certificate.serial_number,
         "not_before": utc(certificate.not_valid_before_utc),
         "not_after": utc(certificate.not_valid_after_utc),
@@ -128,9 +132,9 @@ def _of_request(certname: Certname, request: csr.Request) -> Mapping[str, object
 
 
 def _common(
-    certname: Certname, der: bytes, extensions: tuple[Extension, ...]
+    certname: Certname, data: bytes, extensions: tuple[Extension, ...]
 ) -> Mapping[str, object]:
-    prints = {digest: fingerprint(der, digest) for digest in _DIGESTS}
+    prints = {digest: fingerprint(data, digest) for digest in _DIGESTS}
     names = certexts.alt_names(extensions)
     dns = [name for name in names if name.startswith("DNS:")]
     return {
