@@ -5,13 +5,12 @@ Sources: issue "`reseal server`", 6.
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from labsite import MIXED, SMALL7, SMALL8, Host, Site, on_sites
+from labsite import MIXED, Host, Site, on_sites
 from servedca import ServedCa, take_over
 
 pytestmark = pytest.mark.real
@@ -114,115 +113,3 @@ def test_the_first_enrolment_does_not_stall_over_tls_1_3(
             assert "exit 0" in said, said
             assert taken < 15, f"{host.release}: {taken:.1f} s\n{said}"
             assert curl(site, host, "certificate/ca", "--tlsv1.3") == "200"
-
-
-SEQUENCE = (
-    "list --all",
-    "list",
-    "list --certname waits{n}.lab.test,nobody{n}.lab.test",
-    "sign --certname waits{n}.lab.test",
-    "sign --certname nobody{n}.lab.test",
-    "list --all --format json",
-    "sign --all",
-    "sign --all",
-    "revoke --certname waits{n}.lab.test",
-    "revoke --certname nobody{n}.lab.test",
-    "clean --certname also{n}.lab.test",
-    "clean --certname also{n}.lab.test,nobody{n}.lab.test",
-    "generate --certname made{n}.lab.test",
-    "generate --certname made{n}.lab.test",
-    "generate --certname alt{n}.lab.test --subject-alt-names x{n}.lab.test",
-    "list --all",
-)
-"""What an operator may type; {n} keeps the names of two servers apart."""
-
-
-def leave_request(site: Site, agent: Host, name: str) -> None:
-    """Have an agent send a request under another name."""
-    script = (
-        f"puppet ssl submit_request --certname {name} --ssldir /root/ssl-{name} "
-        "--color=false"
-    )
-    site.on(agent.name, script, timeout=60)
-
-
-def transcript(site: Site, number: int) -> list[str]:
-    """Return what the tool prints for the sequence, with what differs made alike."""
-    agent = next(host for host in site.agents if host.release != "bullseye")
-    for name in ("waits", "also", "more"):
-        leave_request(site, agent, f"{name}{number}.lab.test")
-    found = []
-    for words in SEQUENCE:
-        command = f"puppetserver ca {words.format(n=number)}"
-        done = site.on("puppet", f"{command}; echo exit $?", timeout=120)
-        found.append(f"$ {words}\n{alike(done.stdout, number)}{done.stderr}")
-    return found
-
-
-def alike(text: str, number: int) -> str:
-    """Take out what no two servers have in common: names, digests, times, order."""
-    text = re.sub(rf"(?<=[a-z]){number}(?=\.lab\.test)", "N", text)
-    text = re.sub(r"\b([0-9A-F]{2}:){15,}[0-9A-F]{2}\b", "DIGEST", text)
-    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dUTC", "TIME", text)
-    text = re.sub(r'"serial_number": ?\d+', "SERIAL", text)
-    lines = text.splitlines()
-    return "".join(f"{line}\n" for line in sorted(lines))
-
-
-@on_sites(SMALL7, SMALL8)
-def test_the_ca_tool_prints_what_it_prints_of_its_own_server(
-    site: Site, tmp_path: Path
-) -> None:
-    for agent in site.agents:
-        site.on(agent.name, "systemctl stop puppet")
-    own = transcript(site, 1)
-    names = [f"{each}1.lab.test" for each in ("waits", "more", "made", "alt")]
-    site.on("puppet", f"puppetserver ca clean --certname {','.join(names)}")
-    site.on("puppet", f"rm -f {SSLDIR}/*/made1* {SSLDIR}/*/alt1*")
-    ca = take_over(site, tmp_path)
-    with ca.running():
-        ours = transcript(site, 2)
-    ours = [text.replace("ca.puppet.lab.test", "puppet.lab.test") for text in ours]
-    for one, other in zip(own, ours, strict=True):
-        assert other == one
-
-
-NO_CA = "puppetlabs.services.ca.certificate-authority-disabled-service"
-WITH_CA = "puppetlabs.services.ca.certificate-authority-service"
-WEBSERVER = f"""webserver: {{
-    client-auth: want
-    ssl-host: 0.0.0.0
-    ssl-port: 8140
-    ssl-cert: {SSLDIR}/certs/puppet.lab.test.pem
-    ssl-key: {SSLDIR}/private_keys/puppet.lab.test.pem
-    ssl-ca-cert: {SSLDIR}/certs/ca.pem
-    ssl-crl-path: {SSLDIR}/crl.pem
-}}
-"""
-
-
-@on_sites(SMALL7, SMALL8)
-def test_a_puppet_server_without_a_ca_of_its_own_has_ours(
-    site: Site, tmp_path: Path
-) -> None:
-    agent = site.agents[0]
-    ca = take_over(site, tmp_path, host=agent.name, autosign="true")
-    conf = "/etc/puppet/puppetserver"
-    told = f"s/^\\[main\\]/[main]\\nca_server = {agent.fqdn}/"
-    for host in ("puppet", agent.name):
-        site.on(host, f"sed -i '{told}' /etc/puppet/puppet.conf; rm -rf {SSLDIR}")
-    site.on("puppet", f"rm -rf {site.cadir}")
-    site.on(
-        "puppet",
-        f"sed -i '/^{WITH_CA}/d; s/^#\\({NO_CA}\\)/\\1/' {conf}/services.d/ca.cfg",
-    )
-    site.on("puppet", f"cat >{conf}/conf.d/webserver.conf <<'END'\n{WEBSERVER}END")
-    with ca.running():
-        names = ("puppet.lab.test", agent.fqdn)
-        assert ca.reseal("cert", "clean", *names).returncode == 0
-        for host in ("puppet", agent.name):
-            site.on(host, "puppet ssl bootstrap --waitforcert 0", timeout=60)
-        site.on("puppet", f"chown -R puppet: {SSLDIR}; systemctl start puppetserver")
-        run = "puppet agent --test --color=false; test $? = 0 -o $? = 2"
-        said = site.on(agent.name, run, timeout=200).stdout
-        assert "Applied catalog" in said
