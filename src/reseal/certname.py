@@ -1,7 +1,7 @@
 r"""Names of nodes.
 
 Guarantee: a `Certname` is safe as a file name and is one that Puppet's agents can
-have: printable ASCII without `/`, lower case, no path segment of dots.
+have: printable ASCII without `/`, lower case, no path segment of dots, not too long.
 
 Sources: Puppet, `ssl/base.rb` (VALID_CERTNAME, `\A[ -.0-~]+\Z`); Puppet Server,
 `certificate_authority.clj` (`validate-subject!`).
@@ -17,6 +17,9 @@ from pydantic_core import CoreSchema, core_schema
 from reseal.errors import InvalidCertname
 
 _VALID = re.compile(r"[ -.0-~]+", re.ASCII)
+LONGEST = 251
+"""Characters of the longest name that a file `NAME.pem` can have."""
+
 _HINT = "certnames are printable ASCII in lower case, without / and *"
 
 
@@ -32,6 +35,9 @@ class Certname(str):
     def __new__(cls, name: str) -> Certname:
         if not _VALID.fullmatch(name) or name.strip(".") == "":
             raise InvalidCertname(f"{name!r}: not a certname", hint=_HINT)
+        if len(name) > LONGEST:
+            text = f"{name[:20]}…: has more than {LONGEST} characters"
+            raise InvalidCertname(text, hint=_HINT)
         if name != name.lower():
             raise InvalidCertname(f"{name!r}: has upper-case letters", hint=_HINT)
         if "*" in name:

@@ -131,7 +131,7 @@ def test_a_rule_may_ask_for_parameters() -> None:
         ("//puppet-ca///v1/certificate//ca", f"{API}/certificate/ca"),
         (f"{API}/certificate/%63a", f"{API}/certificate/ca"),
         (f"{API}/certificate/ca;x=y", f"{API}/certificate/ca"),
-        (f"{API}/certificate/ca%3bx", f"{API}/certificate/ca"),
+        (f"{API}/certificate/ca%3bx", f"{API}/certificate/ca;x"),
         ("/production/certificate/ca", f"{API}/certificate/ca"),
         ("/production/certificate_statuses/all", f"{API}/certificate_statuses/all"),
         ("/production/catalog/web01", "/production/catalog/web01"),

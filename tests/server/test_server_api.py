@@ -492,3 +492,26 @@ def test_a_certificate_signed_outside_is_seen_at_once(scene: Scene) -> None:
     assert scene.state("late.example.com") is None
     scene.issue("late.example.com", Profile(timedelta(days=1)))
     assert scene.state("late.example.com") == "signed"
+
+
+@pytest.mark.parametrize("path", ["certificate", "certificate_request"])
+@pytest.mark.parametrize("length", [251, 252, 300, 3000])
+def test_a_name_that_no_file_can_have_is_unknown(
+    scene: Scene, path: str, length: int
+) -> None:
+    answer = scene.ask("GET", f"{CA}/{path}/{'a' * length}")
+    assert answer.status == 404
+    status = scene.ask(
+        "PUT",
+        f"{CA}/certificate_status/{'a' * length}",
+        {"desired_state": "signed"},
+        scene.cli,
+        JSON,
+    )
+    assert status.status == 404
+
+
+@pytest.mark.parametrize("length", [251, 252])
+def test_the_longest_name_of_a_request(scene: Scene, length: int) -> None:
+    answer = scene.put("a" * length)
+    assert answer.status == (200 if length == 251 else 400)

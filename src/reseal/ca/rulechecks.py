@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from reseal.ca.rules import Case, is_own_name, is_san
-from reseal.certname import Certname
+from reseal.certname import LONGEST, Certname
 from reseal.errors import InvalidCertname
 from reseal.x509 import keys, names, oids
 
@@ -59,10 +59,15 @@ def host_format(case: Case) -> dict[str, str] | None:
     return None if good and all(map(pattern.fullmatch, parts)) else {}
 
 
+def too_long(case: Case) -> dict[str, str] | None:
+    """No file can have the name."""
+    return {"longest": str(LONGEST)} if len(case.name) > LONGEST else None
+
+
 def unprintable(case: Case) -> dict[str, str] | None:
     """The name has what Puppet does not take for a name."""
     try:
-        Certname(case.name.lower().replace("*", "x"))
+        Certname(case.name.lower().replace("*", "x")[:LONGEST])
     except InvalidCertname:
         return {}
     return None

@@ -47,6 +47,9 @@ _SETTING = (
     "To allow {what}, set {setting} to true in your ca.conf file. Then restart the "
     "puppetserver and try signing this certificate again."
 )
+_LENGTH = "CSR '{cn}' has a name of more than {longest} characters"
+"""Not Puppet's words: its CA fails when it comes to write the file."""
+
 _SIGNATURE = "CSR contains a public key that does not correspond to the signing key"
 _WEAK = "CSR '{cn}' has a key that today's peers refuse: {why}"
 _DIGEST = "CSR '{cn}' is signed over {digest}, which can be forged"
@@ -78,6 +81,7 @@ SERVER: tuple[Row, ...] = (
         rulechecks.host_format,
         arrival=True,
     ),
+    Row("length", _LENGTH, rulechecks.too_long, arrival=True),
     Row(
         "alt-names",
         "CSR '{cn}' contains extra subject alternative names ({names}), which are "
@@ -118,6 +122,7 @@ RUBY: tuple[Row, ...] = (
         'CSR subject common name "{found}" does not match expected certname "{cn}"',
         rulechecks.other_name,
     ),
+    Row("length", _LENGTH, rulechecks.too_long),
     Row(
         "printable",
         'CSR "{cn}" subject contains unprintable or non-ASCII characters',

@@ -185,7 +185,7 @@ def _wanted(call: Call) -> tuple[str, timedelta | None] | Response:
     if not isinstance(body, dict):
         body = {}
     state = body.get("desired_state")
-    if state is None:
+    if not isinstance(state, str):
         return said(400, 'Missing required parameter "desired_state"')
     if state not in ("signed", "revoked"):
         return said(
