@@ -55,11 +55,13 @@ class Response:
         status: HTTP's.
         media_type: With its parameters, as it is sent; empty for none.
         body: Decoded of any compression.
+        headers: More of them, of those that depend on what was asked.
     """
 
     status: int
     media_type: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

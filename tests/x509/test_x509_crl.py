@@ -88,6 +88,14 @@ def test_the_next_list_has_the_next_number_and_the_same_extensions() -> None:
         assert not new.is_signed_by(key_of("ec:secp384r1").public_key)
 
 
+def test_the_number_comes_first_where_puppet_server_would_put_it() -> None:
+    old = build(number=41, number_first=False)
+    new = crl.extend(
+        *(old, [], EC), this_update=NOW, next_update=NOW + YEAR, number_first=True
+    )
+    assert [e.oid for e in new.extensions] == [oids.CRL_NUMBER, oids.AUTHORITY_KEY_ID]
+
+
 def test_a_first_list_of_an_old_cadir_gains_number_and_key_identifier() -> None:
     bare = crl.build(
         *(EC, ISSUER), number=0, this_update=NOW, next_update=NOW, key_id=None

@@ -111,12 +111,11 @@ def renewed_extensions(
     public_key: PublicKey,
     kept: tuple[Extension, ...],
 ) -> tuple[Extension, ...]:
-    """Return a certificate's extensions for its successor: both key ids anew."""
-    fresh = {
-        oids.SUBJECT_KEY_ID: certexts.subject_key_id(key_id(public_key)),
-        oids.AUTHORITY_KEY_ID: _authority(dialect, issuer),
-    }
-    return tuple(fresh.get(each.oid, each) for each in kept)
+    """Return a certificate's extensions for its successor: both key ids first, anew."""
+    subject = certexts.subject_key_id(key_id(public_key))
+    fresh = (subject, _authority(dialect, issuer))
+    replaced = {each.oid for each in fresh}
+    return *fresh, *(each for each in kept if each.oid not in replaced)
 
 
 def ca_extensions(

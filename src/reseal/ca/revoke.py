@@ -118,6 +118,7 @@ class _Publisher:
             self.issuer.signer,
             this_update=self.now - timedelta(seconds=1),
             next_update=next_update(self.now, self.dialect),
+            number_first=self.dialect == "server",
         )
         return with_own_list(longer, own, lists)
 

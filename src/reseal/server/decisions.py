@@ -8,6 +8,7 @@ resource, `handle-cert-clean`, `handle-cert-sign`).
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import timedelta
 from typing import TypeGuard
@@ -93,7 +94,7 @@ def delete_status(call: Call) -> Response:
             except NotFound:
                 continue
     audit("certificate.removed", certname=certname, by=call.caller.name)
-    return Response(204, TEXT, b"")
+    return Response(204, media, b"")
 
 
 def put_clean(call: Call) -> Response:
@@ -101,15 +102,15 @@ def put_clean(call: Call) -> Response:
     try:
         wanted = call.json()
     except ValueError:
-        return said(400, "Request body is not JSON.")
+        return plain(400, "Request body is not JSON.")
     if not isinstance(wanted, dict) or wanted.get("certnames") is None:
-        return said(
+        return plain(
             400,
             "Missing required key: 'certnames'. Please supply the list of certs you "
             "want to clean.",
         )
     if wanted.get("async"):
-        return said(400, "Async mode is not currently supported.")
+        return plain(400, "Async mode is not currently supported.")
     names = wanted["certnames"]
     if not _is_list_of_names(names):
         return said(400, "'certnames' must be a list of strings.")
@@ -127,7 +128,7 @@ def post_sign(call: Call, *, every: bool = False) -> Response:
             body = {}
         names = body.get("certnames", []) if isinstance(body, dict) else []
     if not _is_list_of_names(names):
-        why = "(not (sequential? certnames))"
+        why = _schema_fault(names)
         problem = {"kind": "schema-violation", "submitted": names, "error": why}
         return document(problem, status=422)
     told: dict[str, list[str]] = {"signed": [], "no-csr": [], "signing-errors": []}
@@ -261,6 +262,19 @@ def _is_known(call: Call, certname: Certname) -> bool:
             return True
         return True
     return bool(store.rows_of(certname))
+
+
+def _schema_fault(names: object) -> str:
+    """Say what is wrong with `certnames`, as Clojure's schema does of its elements."""
+    if not isinstance(names, list):
+        return "(not (sequential? certnames))"
+    faults = (
+        "nil"
+        if isinstance(name, str)
+        else f"(not (instance? java.lang.String {json.dumps(name)}))"
+        for name in names
+    )
+    return f"[{' '.join(faults)}]"
 
 
 def _is_list_of_names(value: object) -> TypeGuard[list[str]]:

@@ -12,13 +12,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from reseal.ca.upstream import update_upstream
 from reseal.errors import (
     DuplicateCertificate,
-    FaultsError,
     InvalidRequest,
     ParseError,
     PolicyError,
@@ -31,12 +30,14 @@ from reseal.server.access import API, Rule, allowed
 from reseal.server.autosign import Autosign
 from reseal.server.call import HTML, Call, plain, said
 from reseal.server.caller import Caller
+from reseal.server.media import negotiated
 from reseal.server.office import Office
 from reseal.server.paths import parse_target
 from reseal.server.statuses import Statuses
 from reseal.wire import Request, Response
 
 _LOG = logging.getLogger("reseal.server")
+_STATUSES = f"{API}/certificate_statuses"
 _NAME = r"([A-Za-z0-9\-_.]+)"
 _MOUNTED = re.compile(r"/(puppet-ca|status)(/|$)")
 
@@ -81,7 +82,7 @@ class Api:
         try:
             target = parse_target(request.path)
         except ParseError as error:
-            return Response(400, "", str(error).encode())
+            return said(400, str(error))
         if not _MOUNTED.match(target.path):
             return Response(404, HTML, b"<h1>Not Found</h1>\n")
         if not allowed(self.rules, request.method, target.path, caller, target.query):
@@ -100,8 +101,10 @@ class Api:
                     body=request.body,
                 )
                 return _safely(route.handler, call)
-        if target.path == f"{API}/certificate_statuses/":
+        if target.path == f"{_STATUSES}/":
             return said(400, "Missing URL Segment")
+        if target.path.startswith(f"{_STATUSES}/") and request.method != "GET":
+            return replace(said(405, "Method not allowed."), headers={"Allow": "GET"})
         return Response(404, HTML, b"Not Found")
 
 
@@ -121,14 +124,18 @@ def routes(autosign: Autosign, statuses: Statuses) -> tuple[Route, ...]:
         (
             "GET",
             f"{API}/certificate_status/{_NAME}",
-            partial(decisions.get_status, statuses=statuses),
+            negotiated(partial(decisions.get_status, statuses=statuses)),
         ),
-        ("PUT", f"{API}/certificate_status/{_NAME}", decisions.put_status),
-        ("DELETE", f"{API}/certificate_status/{_NAME}", decisions.delete_status),
+        ("PUT", f"{API}/certificate_status/{_NAME}", negotiated(decisions.put_status)),
+        (
+            "DELETE",
+            f"{API}/certificate_status/{_NAME}",
+            negotiated(decisions.delete_status),
+        ),
         (
             "GET",
-            f"{API}/certificate_statuses/([^/]+)",
-            partial(decisions.get_statuses, statuses=statuses),
+            f"{_STATUSES}/([^/]+)",
+            negotiated(partial(decisions.get_statuses, statuses=statuses)),
         ),
         ("GET", f"{API}/expirations", publications.get_expirations),
         ("PUT", f"{API}/clean", decisions.put_clean),
@@ -152,16 +159,16 @@ def _forbidden(method: str, path: str) -> Response:
         f"Forbidden request: {path} (method :{method.lower()}). Please see the server "
         "logs for details."
     )
-    return Response(403, "", text.encode())
+    return said(403, text)
 
 
 def _safely(handler: Handler, call: Call) -> Response:
     """Turn errors into answers: the caller's in words, ours to the log alone."""
     try:
         return handler(call)
-    except (InvalidRequest, PolicyError) as error:
-        return said(400, _faults(error))
-    except DuplicateCertificate as error:
+    except PolicyError as error:
+        return said(400, "; ".join(error.faults))
+    except (InvalidRequest, DuplicateCertificate) as error:
         return said(400, str(error))
     except TooManyRequests as error:
         _LOG.error("%s (%s)", error, error.hint)
@@ -172,7 +179,3 @@ def _safely(handler: Handler, call: Call) -> Response:
     except ResealError as error:
         _LOG.error("%s %s: %s", call.method, call.name, error)
         return said(500, "Internal Server Error: see the server's log")
-
-
-def _faults(error: FaultsError) -> str:
-    return "; ".join(error.faults)

@@ -1,7 +1,7 @@
 """Which media types a resource takes and gives.
 
 Only `certificate_status` and `certificate_statuses` look at them, and the answer's
-type is the very text the caller sent.
+type is the very text the caller sent.  An answer that depends on it says so.
 
 Sources: liberator, as Puppet Server uses it (`available-media-types`,
 `known-content-type?`).
@@ -9,10 +9,26 @@ Sources: liberator, as Puppet Server uses it (`available-media-types`,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from reseal.server.call import UTF8_JSON, Call, said
 from reseal.wire import JSON, Response
 
 _GIVEN = (JSON, "text/pson", "pson")
+_NEGOTIATED = (200, 204, 404, 409)
+
+
+def negotiated(handler: Callable[[Call], Response]) -> Callable[[Call], Response]:
+    """Return the handler of a resource whose answers depend on what is accepted."""
+
+    def answer(call: Call) -> Response:
+        found = handler(call)
+        if found.status in _NEGOTIATED and "/" in call.headers.get("accept", ""):
+            return replace(found, headers={"Vary": "Accept"})
+        return found
+
+    return answer
 
 
 def refuse_accept(call: Call) -> tuple[str, Response | None]:
@@ -23,7 +39,8 @@ def refuse_accept(call: Call) -> tuple[str, Response | None]:
     offered = [part.partition(";")[0].strip() for part in accept.split(",")]
     if any(each in (*_GIVEN, "*/*", "application/*") for each in offered):
         if len(offered) == 1 and offered[0] in _GIVEN:
-            return f"{offered[0]};charset=utf-8", None
+            charset = "utf-8" if offered[0] == JSON else "UTF-8"
+            return f"{offered[0]};charset={charset}", None
         return UTF8_JSON, None
     return UTF8_JSON, said(406, "No acceptable resource available.")
 

@@ -3,8 +3,9 @@
 Guarantee: what is judged is what is served.  The path is decoded and brought to one
 form once; a path that climbs is refused, and Puppet 3's paths become today's.
 
-Sources: ring-middleware of trapperkeeper (`wrap-normalized-uri`: cut at `;`, decode,
-no `.` or `..`, no `//`); Puppet Server 6, `legacy_routes_core.clj` (Puppet 3).
+Sources: ring-middleware of trapperkeeper (`wrap-normalized-uri`: drop what
+follows a `;` in a segment, decode, no `.` or `..`, no `//`); Puppet Server 6,
+`legacy_routes_core.clj` (Puppet 3).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, unquote, unquote_to_bytes
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from reseal.errors import ParseError
 from reseal.server.access import API
@@ -47,12 +48,12 @@ def parse_target(target: str) -> Target:
     """
     raw, _, query = target.partition("?")
     try:
-        decoded = unquote_to_bytes(raw).decode()
+        decoded = unquote_to_bytes(re.sub(";[^/]*", "", raw)).decode()
     except UnicodeDecodeError:
         raise ParseError(f"Invalid path, not UTF-8: {raw}") from None
     if {".", ".."} & {part.partition(";")[0] for part in decoded.split("/")}:
         raise ParseError(f"Invalid relative path (.. or .) in: {decoded}")
-    path = re.sub("/{2,}", "/", unquote(raw.partition(";")[0]))
+    path = re.sub("/{2,}", "/", decoded)
     if not path.startswith("/"):
         raise ParseError(f"Invalid path, not absolute: {decoded}")
     old = None if path.startswith(f"{API}/") else _OLD.fullmatch(path)

@@ -10,9 +10,14 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from reseal.errors import ParseError
 from reseal.server.access import API
+from reseal.server.paths import parse_target
 from reseal.wire import TEXT, Request, Response
 
+_MOUNT = API.rpartition("/")[0]
+_PACKED = ("GET", "HEAD", "POST")
+"""Methods whose answers are compressed."""
 _WORTH_PACKING = 256
 """Bytes from which on an answer is compressed for who offers it."""
 
@@ -33,24 +38,34 @@ def render(request: Request, answer: Response, version: str) -> Rendered:
         answer: Without compression.
         version: What `X-Puppet-Version` says.
     """
-    headers, body = {}, answer.body
+    headers, body = dict(answer.headers), answer.body
     if answer.media_type:
         headers["Content-Type"] = answer.media_type
-    told = answer.media_type or answer.status == 403
-    if told and request.path.startswith(API):
+    if _is_of_api(request.path):
         headers["X-Puppet-Version"] = version
     if answer.status == 429:
         headers["Retry-After"] = "60"
-    if answer.status == 200 and len(body) >= _WORTH_PACKING and _offers_gzip(request):
-        body = _packed(body)
-        headers["Content-Encoding"] = "gzip"
-        headers["Vary"] = "Accept-Encoding, User-Agent"
+    if answer.status == 200 and request.method in _PACKED:
+        if len(body) >= _WORTH_PACKING and _offers_gzip(request):
+            body = _packed(body)
+            headers["Content-Encoding"] = "gzip"
+        varies = (headers.get("Vary"), "Accept-Encoding, User-Agent")
+        headers["Vary"] = ", ".join(each for each in varies if each)
     return Rendered(headers, body)
 
 
 def refused(status: int, text: str) -> Response:
     """Return an answer to what never reaches the API."""
     return Response(status, f"{TEXT};charset=utf-8", text.encode())
+
+
+def _is_of_api(target: str) -> bool:
+    """Say whether a target is one of the CA's API."""
+    try:
+        path = parse_target(target).path
+    except ParseError:
+        return False
+    return path == _MOUNT or path.startswith(f"{_MOUNT}/")
 
 
 def access_line(

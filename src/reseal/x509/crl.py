@@ -217,12 +217,14 @@ def extend(
     *,
     this_update: datetime,
     next_update: datetime,
+    number_first: bool = False,
 ) -> RevocationList:
     """Return the next list: the old entries as they are, then what is new.
 
     The number grows by one (a list without a number becomes 1), a missing authority
-    key identifier is added, other extensions and their order stay.  A serial number
-    that is listed already is not listed again.
+    key identifier is added, other extensions stay, in their order or, as Puppet
+    Server writes them, behind the number.  A serial number that is listed already is
+    not listed again.
     """
     wanted: dict[int, Entry] = {}
     for entry in entries:
@@ -233,7 +235,7 @@ def extend(
         listed = frozenset(serial for serial in wanted if old.revoked(serial))
     new = (entry.encode() for entry in wanted.values() if entry.serial not in listed)
     encoded = b"".join((old.revoked_entries, *new))
-    return _succeed(old, encoded, signer, this_update, next_update)
+    return _succeed(old, encoded, signer, this_update, next_update, number_first)
 
 
 def prune(
@@ -256,6 +258,7 @@ def _succeed(
     signer: Signer,
     this_update: datetime,
     next_update: datetime,
+    number_first: bool = False,
 ) -> RevocationList:
     number = _number((old.number or 0) + 1)
     kept = [number if e.oid == oids.CRL_NUMBER else e for e in old.extensions]
@@ -263,6 +266,8 @@ def _succeed(
         kept.insert(0, number)
     if certexts.find(kept, oids.AUTHORITY_KEY_ID) is None:
         kept.append(certexts.authority_key_id(keys.key_id(signer.public_key)))
+    if number_first:
+        kept.sort(key=lambda each: each != number)
     return _seal(signer, old.issuer, this_update, next_update, entries, kept)
 
 
