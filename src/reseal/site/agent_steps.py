@@ -56,24 +56,36 @@ class StopAgent:
     """Stop the agent's service and wait for the end of a run that goes on."""
 
     async def done(self, at: Target, run: Context) -> bool:
-        return await at.has("cleared") or await at.has("installed")
+        if await at.has("cleared") or await at.has("installed"):
+            return True
+        agent = at.facts.agent
+        if agent is not None and await at.is_active(agent):
+            return False
+        return await self._run_ends(at, 0)
 
     async def do(self, at: Target, run: Context) -> None:
         agent = at.facts.agent
         if agent is not None and await at.is_active(agent):
             await at.stop(agent)
-        lock = at.facts.settings.get("agent_catalog_run_lockfile", "")
         limit = run.limits.current_run
-        result = await at.transport.run(
-            _WAIT_FOR_RUN, lock, str(limit), timeout=limit + 60
-        )
-        if result.exit != 0:
+        if not await self._run_ends(at, limit):
             if agent is not None and agent.active:
                 await at.start(agent)
-            hint = f"wait until it has ended, or end it; its lock is {lock}"
+            hint = f"wait until it has ended, or end it; its lock is {_run_lock(at)}"
             raise StepFailed(
                 f"{at.name}: an agent run has gone on for {limit} s", hint=hint
             )
+
+    async def _run_ends(self, at: Target, limit: int) -> bool:
+        """Wait up to `limit` seconds until no agent run goes on."""
+        result = await at.transport.run(
+            _WAIT_FOR_RUN, _run_lock(at), str(limit), timeout=limit + 60
+        )
+        return result.exit == 0
+
+
+def _run_lock(at: Target) -> str:
+    return at.facts.settings.get("agent_catalog_run_lockfile", "")
 
 
 class Clear:

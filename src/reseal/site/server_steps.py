@@ -30,7 +30,9 @@ class StopServer:
     """Stop the server's service."""
 
     async def done(self, at: Target, run: Context) -> bool:
-        return await at.has("installed") or await at.has("cleared")
+        if await at.has("installed") or await at.has("cleared"):
+            return True
+        return not await at.is_active(service_of(at))
 
     async def do(self, at: Target, run: Context) -> None:
         service = service_of(at)
