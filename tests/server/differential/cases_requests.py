@@ -74,6 +74,7 @@ _BAD: tuple[tuple[str, str, Body], ...] = (
     ("alt-own", "its own name alone as such", csr(alt=("DNS:{name}",))),
     ("alt-wild", "a wildcard as such", csr(alt=("DNS:*.diff.test",))),
     ("alt-ip", "an address as such", csr(alt=("IP:192.0.2.1",))),
+    ("alt-uri", "a URI as such", csr(alt=("URI:spiffe://x/admin",))),
     ("ca", "wants to be a CA", csr(extensions=(_CA_TRUE,))),
     ("ca-usage", "wants to sign certificates", csr(extensions=(_SIGNS,))),
     ("role", "wants a role", csr(extensions=(_ROLE,))),
