@@ -144,6 +144,7 @@ def test_a_revocation_holds_for_the_next_connection(
         revoke_web(today)
         assert "REVOKED" in refused(served, pair).upper()
         assert served.ask("GET", path).status == 200
+        assert send(kept, "GET", path).status == 403
         kept.close()
 
 

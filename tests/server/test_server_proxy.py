@@ -11,6 +11,7 @@ import pytest
 from listening import QUIET, Answer, send, serving
 from serverscene import HOST, WEB, Scene
 
+from reseal.ca.revoke import revoke
 from reseal.errors import ParseError
 from reseal.server.caller import ANONYMOUS
 from reseal.server.options import ListenerOptions
@@ -63,6 +64,13 @@ def test_a_named_proxy_tells_who_calls(today: Scene) -> None:
 )
 def test_headers_of_others_mean_nothing(today: Scene, options: ListenerOptions) -> None:
     assert ask(today, options, told(today, HOST)).status == 403
+
+
+def test_a_proxy_with_an_old_list_lets_no_revoked_certificate_in(today: Scene) -> None:
+    serial = today.certificate(HOST).serial_number
+    issuer, store = today.authority.issuer, today.office.store
+    revoke([serial], issuer=issuer, store=store, clock=today.clock)
+    assert ask(today, LOCAL, told(today, HOST)).status == 403
 
 
 @pytest.mark.parametrize("verify", ["FAILED", "NONE", "success", ""])

@@ -85,6 +85,8 @@ class Api:
             return said(400, str(error))
         if not _MOUNTED.match(target.path):
             return Response(404, HTML, b"<h1>Not Found</h1>\n")
+        if self._is_revoked(caller):
+            return _forbidden(request.method, target.path)
         if not allowed(self.rules, request.method, target.path, caller, target.query):
             return _forbidden(request.method, target.path)
         for route in self._routes:
@@ -106,6 +108,24 @@ class Api:
         if target.path.startswith(f"{_STATUSES}/") and request.method != "GET":
             return replace(said(405, "Method not allowed."), headers={"Allow": "GET"})
         return Response(404, HTML, b"Not Found")
+
+    def _is_revoked(self, caller: Caller) -> bool:
+        """Say whether a certificate has been revoked since it was looked at.
+
+        A proxy, and a connection that is kept, may go by an older list.
+        """
+        if caller.certificate is None:
+            return False
+        try:
+            found = self.office.has_revoked(caller.certificate)
+        except ResealError as error:
+            _LOG.error(
+                "%s: no revocation list, so nobody is let in: %s", caller.name, error
+            )
+            return True
+        if found:
+            _LOG.warning("%s: its certificate is revoked", caller.name)
+        return found
 
 
 def routes(autosign: Autosign, statuses: Statuses) -> tuple[Route, ...]:

@@ -17,6 +17,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from cryptography import x509
+
 from reseal import files
 from reseal.ca import authority as authorities
 from reseal.ca.authority import Authority
@@ -27,6 +29,7 @@ from reseal.clock import Clock
 from reseal.server.options import CaOptions
 from reseal.store.protocol import Store
 from reseal.x509 import bundle
+from reseal.x509.certificate import issuer
 from reseal.x509.crl import RevocationList
 
 T = TypeVar("T")
@@ -110,6 +113,12 @@ class Office:
             auto_renewal_ttl=self.options.auto_renewal_cert_ttl if renewing else None,
         )
         return usual if ttl is None else replace(usual, ttl=ttl)
+
+    def has_revoked(self, certificate: x509.Certificate) -> bool:
+        """Say whether a certificate is one of this CA's, and on its list."""
+        if issuer(certificate) != self.own.issuer:
+            return False
+        return self.revoked(certificate.serial_number)
 
     def revoked(self, serial: int) -> bool:
         """Say whether a serial number is on the CA's list."""
