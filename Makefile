@@ -19,6 +19,7 @@ test: $(VENV)/ready ## everything that needs neither root nor Puppet
 		tests/base tests/x509 tests/store tests/ca tests/server tests/site tests/cli
 
 test-real: debian $(VENV)/ready ## everything against real Puppet; Debian, as root
+	scripts/debian nginx
 	scripts/images
 	@mkdir -p build
 	$(BIN)/python -m pytest -m real --junitxml=build/test-real.xml
