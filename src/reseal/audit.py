@@ -2,7 +2,8 @@
 
 Guarantee: a line is written whole, with the time and the event first, or the deed's
 caller gets an error; nothing is written unless somebody asked for it.  Fields are
-names, numbers and fingerprints, never keys or passphrases.
+names, numbers and fingerprints, never keys or passphrases; those of who wanted the
+deed stand last.
 
 Sources: style, habit 2 (a failed record stops the deed).
 """
@@ -10,9 +11,11 @@ Sources: style, habit 2 (a failed record stops the deed).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 
 from reseal import files
 from reseal.clock import Clock
@@ -21,6 +24,7 @@ Sink = Callable[[str], None]
 """Takes one line without its line feed; raises when it cannot keep it."""
 
 _listeners: list[tuple[Sink, Clock]] = []
+_who: ContextVar[Mapping[str, str]] = ContextVar("_who", default=MappingProxyType({}))
 
 
 @contextmanager
@@ -32,6 +36,20 @@ def auditing(sink: Sink, clock: Clock) -> Iterator[None]:
         yield
     finally:
         _listeners.remove(listener)
+
+
+@contextmanager
+def wanted_by(**who: str) -> Iterator[None]:
+    """Add to each deed done inside the `with` block, in this thread, who wanted it.
+
+    Args:
+        who: Field to value; an empty value is left out.
+    """
+    token = _who.set({key: value for key, value in who.items() if value})
+    try:
+        yield
+    finally:
+        _who.reset(token)
 
 
 def file_sink(path: Path) -> Sink:
@@ -51,5 +69,6 @@ def audit(event: str, **fields: str | int | bool | list[str] | None) -> None:
         fields: What tells this deed from another: certname, serial, fingerprint.
     """
     for sink, clock in _listeners:
-        entry = {"time": f"{clock.now():%Y-%m-%dT%H:%M:%SZ}", "event": event, **fields}
+        time = f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
+        entry = {"time": time, "event": event, **fields, **_who.get()}
         sink(json.dumps(entry, ensure_ascii=False))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reseal.audit import audit, auditing, file_sink
+from reseal.audit import audit, auditing, file_sink, wanted_by
 from reseal.errors import StoreError
 
 
@@ -44,3 +44,23 @@ def test_a_record_that_fails_stops_the_deed(tmp_path: Path) -> None:
     sink = file_sink(tmp_path / "absent" / "audit.log")
     with auditing(sink, Noon()), pytest.raises(StoreError):
         audit("certificate.issued", certname="web01")
+
+
+def test_who_wanted_a_deed_stands_last_and_no_longer_than_wanted() -> None:
+    lines: list[str] = []
+    with auditing(lines.append, Noon()):
+        with wanted_by(by="puppet.example.com", address="192.0.2.1"):
+            audit("request.removed", certname="web01")
+        with wanted_by(by="", address="192.0.2.2"):
+            audit("request.received", certname="web02")
+        audit("crl.renewed", authorities=["Puppet CA"])
+    told = [list(json.loads(line).items())[2:] for line in lines]
+    assert told == [
+        [
+            ("certname", "web01"),
+            ("by", "puppet.example.com"),
+            ("address", "192.0.2.1"),
+        ],
+        [("certname", "web02"), ("address", "192.0.2.2")],
+        [("authorities", ["Puppet CA"])],
+    ]

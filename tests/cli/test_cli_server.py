@@ -298,9 +298,29 @@ def test_many_at_once_in_several_workers_get_numbers_of_their_own(site: Site) ->
         e for e in audited(audit.read_text()) if e["event"] == "certificate.issued"
     ]
     assert len({entry["serial"] for entry in issued}) == 80
+    assert {entry["address"] for entry in issued} == {"127.0.0.1"}
     lines = access.read_text().splitlines()
     assert len([line for line in lines if '"PUT /puppet-ca' in line]) == 80
     assert audit.stat().st_mode & 0o777 == access.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_audit_log_tells_who_wanted_what(site: Site) -> None:
+    with running(site) as server:
+        path, pem = enrol("wanted.example.com")
+        assert server.ask("PUT", path, pem)[0] == 200
+        status = f"{CA}/certificate_status/wanted.example.com"
+        wish = b'{"desired_state": "signed"}'
+        assert server.ask("PUT", status, wish, NAME)[0] == 204
+        assert server.ask("DELETE", status, client=NAME)[0] == 204
+        told = [
+            (entry["event"], entry.get("by"), entry["address"])
+            for entry in audited(server.out)
+        ]
+    assert told == [
+        ("request.received", None, "127.0.0.1"),
+        ("certificate.issued", NAME, "127.0.0.1"),
+        ("certificate.removed", NAME, "127.0.0.1"),
+    ]
 
 
 def test_a_log_that_was_moved_away_is_made_anew(site: Site) -> None:

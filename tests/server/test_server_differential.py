@@ -13,9 +13,11 @@ from differential.betterments import BETTERMENTS, EVERYWHERE, explained
 from differential.cases import ALL, repeated, scenarios
 from differential.configurations import CONFIGURATIONS
 from differential.driver import drive_all
-from differential.model import VERSIONS, Configuration
+from differential.model import API, VERSIONS, Configuration
+from differential.normalise import Answer
 from differential.ours import serving
 from differential.record import read
+from openapi import fault
 
 NAMES = [each.name for each in CONFIGURATIONS]
 
@@ -29,12 +31,27 @@ def test_every_difference_is_a_betterment(
     with serving(configuration, version, tmp_path) as target:
         ours = drive_all(target, scenarios(configuration.name, version))
     assert ours.keys() == theirs.keys()
+    assert not undocumented(ours)
     different = [
         f"{case}:\n  Puppet Server {version}: {theirs[case]}\n  reseal: {ours[case]}"
         for case in ours
         if not explained(version, case, theirs[case], ours[case])
     ]
     assert not different, f"{len(different)} of {len(ours)}\n" + "\n".join(different)
+
+
+def undocumented(answers: dict[str, Answer]) -> list[str]:
+    """Return what of the answers is not in the OpenAPI document."""
+    found = []
+    for case in (case for scenario in ALL for case in scenario.steps):
+        answer = answers.get(case.id, {})
+        if "status" in answer:
+            path = case.path if case.path.startswith("/") else f"{API}{case.path}"
+            status, media_type = answer["status"], answer["type"]
+            assert isinstance(status, int)
+            told = fault(case.method, path, status, str(media_type))
+            found += [f"{case.id}: {told}"] if told else []
+    return found
 
 
 def test_there_are_cases_enough_and_each_has_a_name_of_its_own() -> None:

@@ -19,13 +19,14 @@ from reseal.cli.caoptions import Config as ConfigPath
 from reseal.cli.output import print_json, shown, table
 from reseal.cli.serverlog import set_up_log, warn
 from reseal.cli.serverrun import Server
-from reseal.cli.where import flavour, host_name, overrides_of
+from reseal.cli.where import host_name, overrides_of, service_flavour
 from reseal.server.config import Config, Given, load_config
 from reseal.server.effective import document, rows, rule_rows
 
 app = typer.Typer(
     help="Serve the CA to agents and tools, over HTTPS.",
     rich_markup_mode=None,
+    subcommand_metavar="",
 )
 
 Check = Annotated[
@@ -116,7 +117,7 @@ def serve(
 
     def load() -> Config:
         given = Given(overrides_of(puppet), listener, settings)
-        return load_config(flavour(), certname=host_name(), given=given)
+        return load_config(service_flavour(), certname=host_name(), given=given)
 
     set_up_log(verbose=verbose, debug=debug)
     if check:

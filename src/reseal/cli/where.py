@@ -5,7 +5,9 @@ Sources: Puppet, `defaults.rb`; puppetserver-ca-cli, `config/puppet.rb` (`--conf
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,6 +69,24 @@ def new_cadir(config: str | None) -> Path:
 def flavour() -> Flavour:
     """Return how Puppet is packaged here, for this user."""
     return flavour_for(None if os.geteuid() == 0 else Path.home())
+
+
+def service_flavour() -> Flavour:
+    """Return how Puppet is packaged here, for a server.
+
+    Puppet's other programs keep the files of each user but root in the user's home;
+    the user that the system's puppet.conf names serves the system's CA nevertheless,
+    as it does with Puppet Server's unit.
+
+    Raises:
+        SettingsError: The system's puppet.conf is wrong.
+    """
+    system = flavour_for(None)
+    with contextlib.suppress(KeyError):
+        name = pwd.getpwuid(os.geteuid()).pw_name
+        if name == load_settings(system, certname=host_name()).user:
+            return system
+    return flavour()
 
 
 def _confdir_of(config: Path) -> str:

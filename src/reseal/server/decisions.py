@@ -93,7 +93,7 @@ def delete_status(call: Call) -> Response:
                 remove(certname)
             except NotFound:
                 continue
-    audit("certificate.removed", certname=certname, by=call.caller.name)
+    audit("certificate.removed", certname=certname)
     return Response(204, media, b"")
 
 
@@ -240,7 +240,7 @@ def _cleaned(call: Call, names: list[str]) -> Response:
             except NotFound:
                 continue
     for certname in known:
-        audit("certificate.cleaned", certname=certname, by=call.caller.name)
+        audit("certificate.cleaned", certname=certname)
     if not missing:
         return plain(200, "Successfully cleaned all certs.")
     quoted = " ".join(f'"{name}"' for name in missing)

@@ -19,6 +19,7 @@ from functools import lru_cache
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from reseal.audit import wanted_by
 from reseal.clock import Clock
 from reseal.errors import ParseError
 from reseal.server.balance import Place
@@ -164,15 +165,20 @@ class Listener:
             limit = self._limits.body_limit
             return caller, refused(413, f"The body is over the limit of {limit} bytes")
         whole = Request(request.method, request.path, body, request.headers)
-        return caller, await self._ask(whole, caller)
+        return caller, await self._ask(whole, caller, address)
 
-    async def _ask(self, request: Request, caller: Caller) -> Response:
+    async def _ask(self, request: Request, caller: Caller, address: str) -> Response:
         """Have the API answer in a thread; a fault of ours is told to the log."""
         signs = request.method == "PUT" and "/certificate_request/" in request.path
         pool = self._signing if signs else self._answering
         loop = asyncio.get_running_loop()
+
+        def answer() -> Response:
+            with wanted_by(by=caller.name, address=address):
+                return self._api.answer(request, caller)
+
         try:
-            return await loop.run_in_executor(pool, self._api.answer, request, caller)
+            return await loop.run_in_executor(pool, answer)
         except Exception:
             _LOG.exception("%s %s", request.method, request.path)
             return refused(500, "Internal Server Error: see the server's log")

@@ -62,5 +62,5 @@ def delete_request(call: Call) -> Response:
             call.office.store.remove_request(call.certname)
     except NotFound:
         return plain(404, f"No certificate request for {call.name}")
-    audit("request.removed", certname=call.name, by=call.caller.name)
+    audit("request.removed", certname=call.name)
     return Response(204, TEXT, b"")
