@@ -4,10 +4,12 @@ PYTHON ?= $(firstword $(shell for name in python3.11 python3.12 python3.13 pytho
 	command -v $$name; done))
 VENV := .venv
 BIN := $(VENV)/bin
+FUZZ ?= 60
+SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real check bench requirements debian
+.PHONY: help demo test test-real check bench fuzz requirements debian
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,9 +44,18 @@ demo: debian $(VENV)/ready ## raise a real site and regenerate it; Debian, as ro
 bench: debian $(VENV)/ready ## reseal beside the procedure by hand; Debian, as root
 	$(BIN)/python bench/regenerate.py
 
+fuzz: ## fuzz the request parser and the API, FUZZ=60 seconds each, SEED=0 any
+	scripts/venv "$(PYTHON)" $(VENV)-fuzz requirements-fuzz.txt
+	@mkdir -p build
+	for name in request_parser whole_api; do \
+		$(VENV)-fuzz/bin/python fuzz/$$name.py -max_total_time=$(FUZZ) -seed=$(SEED) \
+			-artifact_prefix=build/ || exit 1; done
+	$(VENV)-fuzz/bin/python fuzz/document.py $(FUZZ) $(SEED)
+
 requirements: ## pin the requirements anew (needs uv)
-	for set in requirements requirements-dev; do \
-		extra=; [ $$set = requirements ] || extra="--extra dev requirements-build.in"; \
+	for set in requirements requirements-dev requirements-fuzz; do \
+		extra="--extra $${set#requirements-} requirements-build.in"; \
+		[ $$set != requirements ] || extra=; \
 		uv pip compile --no-config --quiet --universal --python-version 3.11 --upgrade \
 			--generate-hashes --no-emit-index-url --no-emit-find-links \
 			--custom-compile-command "make requirements" \

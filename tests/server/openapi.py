@@ -41,8 +41,9 @@ class Operation:
         found = self.responses.get(str(status))
         if found is None:
             return f"{said} is not documented"
-        media_types = found.get("content", {})
-        if media_types and media_type.partition(";")[0] not in media_types:
+        media_types, name = found.get("content", {}), media_type.partition(";")[0]
+        # Puppet's own `pson` is no media type, and no document may have it as one.
+        if media_types and name not in media_types and name != "pson":
             return f"{said} with {media_type} is not documented"
         return None
 

@@ -42,7 +42,7 @@ def get_status(call: Call, statuses: Statuses) -> Response:
             raise NotFound(call.name)
         return Response(200, media, statuses.one(call.certname).encode())
     except NotFound:
-        return Response(404, media, b"Resource not found.")
+        return said(404, "Resource not found.")
 
 
 def get_statuses(call: Call, statuses: Statuses) -> Response:
@@ -86,7 +86,7 @@ def delete_status(call: Call) -> Response:
     if refusal:
         return refusal
     if certname is None or not _is_known(call, certname):
-        return Response(404, media, b"Resource not found.")
+        return said(404, "Resource not found.")
     with store.claim(certname):
         for remove in (store.remove_certificate, store.remove_request):
             try:

@@ -92,6 +92,12 @@ BETTERMENTS: tuple[Betterment, ...] = (
     Betterment("other-alt-names", r"bad-alt-uri/sign", 409, "alternative names"),
     Betterment("other-alt-names", r"bad-alt-uri/certificate", 404),
     Betterment("other-alt-names", r"bad-alt-uri/left", 200),
+    Betterment(
+        "media-type-true",
+        r"state-unknown/(get|delete)|state-(waits|delete)/after",
+        404,
+        "'type': 'text/plain;charset=utf-8'",
+    ),
     Betterment("name-length", r"names/long", 400, "more than 251"),
     Betterment("own-name", r"names/ca", 400, "is the CA's own name"),
     Betterment("ttl-bounds", r"state-bodies/ttl-(zero|below|far)", 400, "between 1"),
