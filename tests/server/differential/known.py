@@ -106,6 +106,9 @@ class Known:
         for name, label in self.names.items():
             text = text.replace(name, f"<{label}>")
         text = re.sub(r"@[0-9a-f]{6,8}\b", "@<address>", text)
+        text = re.sub(r"\.pem\d+tmp", ".pem<number>tmp", text)
+        # What Clojure throws ends in maps, which it prints in any order.
+        text = re.sub(r"\{:type :schema\.core/error.*", "<maps>", text, flags=re.DOTALL)
         return re.sub(r"Jetty:// [0-9.v]+", "Jetty:// <version>", text)
 
     def _times(self, found: Certificate) -> None:

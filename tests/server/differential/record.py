@@ -15,6 +15,7 @@ from pathlib import Path
 from .cases import scenarios
 from .configurations import CONFIGURATIONS
 from .driver import drive_all
+from .model import Configuration
 from .normalise import Answer
 from .theirs import set_up, target, wait
 
@@ -47,19 +48,20 @@ def read(version: int, name: str) -> dict[str, Answer]:
     return found
 
 
-def main(version: int, only: list[str]) -> None:
+def answers_of(configuration: Configuration, version: int) -> dict[str, Answer]:
+    """Set the site's server up, and return what it answers."""
     address = on("hostname -I").split()[0]
+    set_up(on, configuration, version)
+    wait(address)
+    aim = target(on, configuration, address)
+    return drive_all(aim, scenarios(configuration.name, version))
+
+
+def main(version: int, only: list[str]) -> None:
     for configuration in CONFIGURATIONS:
         if only and configuration.name not in only:
             continue
-        set_up(on, configuration, version)
-        wait(address)
-        aim = target(on, configuration, address)
-        write(
-            version,
-            configuration.name,
-            drive_all(aim, scenarios(configuration.name, version)),
-        )
+        write(version, configuration.name, answers_of(configuration, version))
         print(configuration.name, "is recorded", flush=True)
 
 
