@@ -23,6 +23,8 @@ TEMPORARY = ".reseal-"
 """How the name of a file begins that is being written; a crash may leave one."""
 
 Owner = tuple[int, int]
+Stamp = tuple[int, int, int]
+"""What changes whenever a file is replaced: nanoseconds, inode, bytes."""
 
 
 def read(path: Path) -> bytes:
@@ -35,7 +37,7 @@ def read(path: Path) -> bytes:
         raise failed(path, error) from error
 
 
-def stamp(path: Path) -> tuple[int, int, int]:
+def stamp(path: Path) -> Stamp:
     """Return what changes whenever a file is replaced; NotFound without it."""
     try:
         status = path.stat()
@@ -57,19 +59,20 @@ def names_in(directory: Path, suffix: str) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in found if name.endswith(suffix))
 
 
-def stamps_in(
-    directory: Path, suffix: str
-) -> Iterator[tuple[str, tuple[int, int, int]]]:
+def stamps_in(directory: Path, suffix: str) -> Iterator[tuple[str, Stamp]]:
     """Yield name, without its suffix, and stamp of each file, in no order."""
     if not directory.is_dir():
         return
     with os.scandir(directory) as found:
         for entry in found:
-            if entry.name.endswith(suffix):
-                with contextlib.suppress(FileNotFoundError):
-                    s = entry.stat()
-                    stamp = s.st_mtime_ns, s.st_ino, s.st_size
-                    yield entry.name.removesuffix(suffix), stamp
+            name = entry.name
+            if name.endswith(suffix):
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    continue
+                stamp = status.st_mtime_ns, status.st_ino, status.st_size
+                yield name.removesuffix(suffix), stamp
 
 
 def read_all(directory: Path, suffix: str) -> Iterator[tuple[str, bytes]]:

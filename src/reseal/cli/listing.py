@@ -189,7 +189,9 @@ def _alt_names(entry: Entry) -> str:
 def _quoted(text: str) -> str:
     """Return text as Ruby's `inspect` does."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("#{", "\\#{")
-    return f'"{"".join(map(_printable, escaped))}"'
+    if not escaped.isprintable():
+        escaped = "".join(map(_printable, escaped))
+    return f'"{escaped}"'
 
 
 def _printable(character: str) -> str:

@@ -11,6 +11,7 @@ streams of the console); style, habit 12 (`reseal: error:` and `reseal: hint:`).
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -70,13 +71,21 @@ class Screen:
         print(f"{begin}{label}: {shown(text)}{end}", file=stream, flush=True)
 
 
+_UNSAFE = re.compile(r"[^\n\t -~]")
+"""What need not print."""
+
+
 def shown(text: str) -> str:
     """Return text that a node or a file said, safe for a terminal.
 
     What does not print, and so could move the cursor or rename the window, is
     replaced; lines and tabs stay.
     """
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    return _UNSAFE.sub(lambda found: _safe(found[0]), text)
+
+
+def _safe(character: str) -> str:
+    return character if character.isprintable() else "\ufffd"
 
 
 def print_json(document: object) -> None:

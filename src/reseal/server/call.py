@@ -94,4 +94,4 @@ def _since(header: str) -> datetime | None:
 
 def utc(moment: datetime) -> str:
     """Return a time as Puppet's documents have it."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}UTC"
+    return f"{moment.replace(tzinfo=None).isoformat('T', 'seconds')}UTC"

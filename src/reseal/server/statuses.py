@@ -1,8 +1,8 @@
 """What `puppetserver ca list` sees: the state of every request and certificate.
 
 A site may have 100,000 certificates and look at them often, so what a certificate
-says is put into words once, and again only when its file is another; its state comes
-from the revocation list of the moment.
+says is put into words once and kept (`statusindex`); its state comes from the
+revocation list of the moment.
 
 Sources: Puppet Server, `certificate_authority.clj` (`get-cert-or-csr-status*`).
 """
@@ -10,9 +10,8 @@ Sources: Puppet Server, `certificate_authority.clj` (`get-cert-or-csr-status*`).
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from io import BytesIO
 
 from cryptography import x509
 
@@ -20,6 +19,7 @@ from reseal.certname import Certname
 from reseal.errors import NotFound, ParseError
 from reseal.server.call import utc
 from reseal.server.office import Office
+from reseal.server.statusindex import read_index
 from reseal.x509 import certexts, csr, der, oids
 from reseal.x509.certexts import Extension
 from reseal.x509.certificate import fingerprint, to_der
@@ -30,28 +30,11 @@ _MARKS = tuple(der.oid(oid)[2:] for oid in (oids.SUBJECT_ALT_NAME, oids.AUTHORIZ
 """Bytes that stand in every certificate with an extension that is told of here."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A certificate in words.
-
-    Attributes:
-        stamp: Of the file they were read from.
-        serial: Its serial number.
-        fields: The JSON object without its state and its opening brace.
-    """
-
-    stamp: Hashable
-    serial: int
-    fields: str
-
-
 class Statuses:
     """Tells the state of names, and remembers what certificates say."""
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._told: dict[Certname, _Told] = {}
-        self._lock = threading.Lock()
 
     def one(self, certname: Certname) -> str:
         """Return a name's status as a JSON object; NotFound if there is none."""
@@ -60,8 +43,9 @@ class Statuses:
         except NotFound:
             pem = self._office.store.request(certname)
             return json.dumps(_of_request(certname, csr.parse_request(pem)))
-        told = _tell(certname, certificate, None)
-        return _object(told, revoked=self._office.revoked(told.serial))
+        serial = certificate.serial_number
+        text = _object(_tell(certname, certificate), self._office.revoked(serial))
+        return text.decode()
 
     def all(self, state: str | None) -> bytes:
         """Return the statuses of every name as a JSON array.
@@ -69,49 +53,44 @@ class Statuses:
         Args:
             state: One of `STATES`; None is every one, requests first.
         """
-        found: list[str] = []
-        if state in (None, "requested"):
-            found += self._requests()
-        if state != "requested":
-            found += self._certificates(state)
-        return f"[{','.join(found)}]".encode()
+        found, comma = BytesIO(), b""
+        found.write(b"[")
+        for each in self._each(state):
+            found.write(comma)
+            found.write(each)
+            comma = b","
+        found.write(b"]")
+        return found.getvalue()
 
-    def _requests(self) -> Iterator[str]:
+    def _each(self, state: str | None) -> Iterator[bytes]:
+        if state in (None, "requested"):
+            yield from self._requests()
+        if state != "requested":
+            yield from self._certificates(state)
+
+    def _requests(self) -> Iterator[bytes]:
         for certname, pem in self._office.store.requests():
             try:
-                yield json.dumps(_of_request(certname, csr.parse_request(pem)))
+                told = _of_request(certname, csr.parse_request(pem))
+                yield json.dumps(told).encode()
             except ParseError:
                 continue  # put there by hand; `reseal ca check` names it
 
-    def _certificates(self, state: str | None) -> Iterator[str]:
+    def _certificates(self, state: str | None) -> Iterator[bytes]:
         revoked = self._office.own.serials()
-        with self._lock:
-            told = self._refreshed()
-        for each in told:
-            gone = each.serial in revoked
+        for serial, fields in read_index(self._office.store, _tell):
+            gone = serial in revoked
             if state is None or gone is (state == "revoked"):
-                yield _object(each, revoked=gone)
-
-    def _refreshed(self) -> list[_Told]:
-        store, old = self._office.store, self._told
-        new: dict[Certname, _Told] = {}
-        for certname, stamp in store.certificate_stamps():
-            held = old.get(certname)
-            if held is None or held.stamp != stamp:
-                try:
-                    held = _tell(certname, store.get(certname), stamp)
-                except NotFound:
-                    continue
-            new[certname] = held
-        self._told = new
-        return [new[certname] for certname in sorted(new)]
+                yield _object(fields, gone)
 
 
-def _object(told: _Told, *, revoked: bool) -> str:
-    return f'{{"state":"{"revoked" if revoked else "signed"}",{told.fields}'
+def _object(fields: bytes, revoked: bool) -> bytes:
+    """Return a JSON object of fields, each with a comma before it, and a state."""
+    return b'{"state":"%b"%b}' % (b"revoked" if revoked else b"signed", fields)
 
 
-def _tell(certname: Certname, certificate: x509.Certificate, stamp: Hashable) -> _Told:
+def _tell(certname: Certname, certificate: x509.Certificate) -> bytes:
+    """Return what a certificate says as fields of JSON, each after a comma."""
     data = to_der(certificate)
     has_any = any(mark in data for mark in _MARKS)
     extensions = certexts.extensions_of(certificate) if has_any else ()
@@ -121,7 +100,7 @@ def _tell(certname: Certname, certificate: x509.Certificate, stamp: Hashable) ->
         "not_before": utc(certificate.not_valid_before_utc),
         "not_after": utc(certificate.not_valid_after_utc),
     }
-    return _Told(stamp, certificate.serial_number, json.dumps(fields)[1:])
+    return b",%b" % json.dumps(fields)[1:-1].encode()
 
 
 def _of_request(certname: Certname, request: csr.Request) -> Mapping[str, object]:

@@ -20,17 +20,16 @@ from cryptography import x509
 
 from reseal import files, locks
 from reseal.certname import Certname
-from reseal.errors import InvalidCertname, NotFound, StoreCorrupt, StoreError
+from reseal.errors import InvalidCertname, NotFound, StoreError
 from reseal.store.batching import Batch
 from reseal.store.formats import (
     HexCase,
     Serials,
     find_rows,
     parse_inventory,
-    parse_lines,
     random_serial,
-    render_infra_serials,
 )
+from reseal.store.infra import infra_serials, note_infra
 from reseal.store.numbers import take_serials
 from reseal.store.protocol import (
     Change,
@@ -76,6 +75,7 @@ class CadirStore:
         ca_crl.pem          revocation lists, the CA's own first
         infra_*             names, serials and lists of infrastructure nodes
         intents/SERIAL.pem  drafts not yet settled: reseal's own, Puppet ignores it
+        derived/NAME        what can be made anew from the rest: reseal's own, too
 
     Attributes:
         root: The cadir.
@@ -129,7 +129,8 @@ class CadirStore:
             with self._locked():
                 self._append([each.certificate for each in additions])
                 for each in additions:
-                    self._note_infra(each.name, each.certificate.serial_number)
+                    serial = each.certificate.serial_number
+                    note_infra(self.root, each.name, serial, mode=PUBLIC)
                 files.publish(staged)
         except StoreError:
             files.discard(staged)
@@ -163,10 +164,9 @@ class CadirStore:
             with contextlib.suppress(InvalidCertname):
                 yield Certname(name)
 
-    def certificate_stamps(self) -> Iterator[tuple[Certname, Hashable]]:
+    def certificate_stamps(self) -> Iterator[tuple[str, str]]:
         for name, stamp in files.stamps_in(self.root / "signed", ".pem"):
-            with contextlib.suppress(InvalidCertname):
-                yield Certname(name), stamp
+            yield name, "{}.{}.{}".format(*stamp)
 
     def certificates(self) -> Iterator[tuple[Certname, x509.Certificate]]:
         for name, pem in files.read_all(self.root / "signed", ".pem"):
@@ -248,9 +248,16 @@ class CadirStore:
         with self._locked():
             if not path.exists():
                 return
-            changed = change(files.read(path), self._infra_serials())
+            changed = change(files.read(path), infra_serials(self.root))
             if changed is not None:
                 files.replace(path, changed, mode=PUBLIC)
+
+    def derived(self, name: str) -> bytes:
+        return files.read(self.root / "derived" / name)
+
+    def keep_derived(self, name: str, data: bytes) -> None:
+        files.make_directory(self.root / "derived", mode=0o750)
+        files.replace(self.root / "derived" / name, data, mode=0o640)
 
     @property
     def _inventory_mode(self) -> int:
@@ -268,26 +275,6 @@ class CadirStore:
     def _line(self, certificate: x509.Certificate) -> bytes:
         ruby = self.hex_case == "lower"
         return InventoryRow.of(certificate, ruby=ruby).line(ruby=ruby)
-
-    def _note_infra(self, certname: Certname, serial: int) -> None:
-        """Add a new serial of an infrastructure node, as Puppet Server 8 does."""
-        try:
-            listed = parse_lines(files.read(self.root / "infra_inventory.txt"))
-        except NotFound:
-            return
-        if certname in listed:
-            serials = self._infra_serials() | {serial}
-            path = self.root / "infra_serials"
-            files.replace(path, render_infra_serials(serials), mode=PUBLIC)
-
-    def _infra_serials(self) -> frozenset[int]:
-        path = self.root / "infra_serials"
-        try:
-            return frozenset(int(line) for line in parse_lines(files.read(path)))
-        except NotFound:
-            return frozenset()
-        except ValueError:
-            raise StoreCorrupt(f"{path}: not decimal serial numbers") from None
 
     def _signed(self, certname: Certname) -> Path:
         return self.root / "signed" / f"{certname}.pem"

@@ -139,8 +139,11 @@ class Store(Protocol):
     def certnames(self) -> Iterator[Certname]:
         """Yield the names that have a certificate, sorted."""
 
-    def certificate_stamps(self) -> Iterator[tuple[Certname, Hashable]]:
-        """Yield every name with a certificate, and what differs once it is another."""
+    def certificate_stamps(self) -> Iterator[tuple[str, str]]:
+        """Yield every name with a certificate, and what differs once it is another.
+
+        Quick, and in no order: what is not a certname may be among them.
+        """
 
     def certificates(self) -> Iterator[tuple[Certname, x509.Certificate]]:
         """Yield every name and its current certificate, sorted by name."""
@@ -195,3 +198,9 @@ class Store(Protocol):
         `change` also gets the serial numbers of infrastructure nodes.  It is not
         called in a CA that keeps no such list.
         """
+
+    def derived(self, name: str) -> bytes:
+        """Return what `keep_derived` kept last under a name, or raise `NotFound`."""
+
+    def keep_derived(self, name: str, data: bytes) -> None:
+        """Keep what can be made anew from the rest, so that it need not be."""
