@@ -18,6 +18,7 @@ from reseal.certname import Certname
 from reseal.cli.desk import CertError, Desk
 from reseal.cli.hands import Allowances
 from reseal.cli.listing import Entry, document, entry_of_certificate, render
+from reseal.cli.quicklist import signed_entries
 from reseal.errors import InvalidCertname, NotFound
 from reseal.x509.certificate import DIGESTS, to_der
 from reseal.x509.text import render_text
@@ -177,9 +178,9 @@ def _listed(desk: Desk, names: Sequence[str]) -> Iterator[Entry]:
         for name, pem in waiting.items():
             yield desk.requested(name, pem)
     if options.signed or options.all:
-        for name, found in desk.store.certificates():
-            if name not in waiting:
-                yield desk.signed(name, found)
+        for entry in signed_entries(desk):
+            if entry.name not in waiting:
+                yield entry
 
 
 def _everything(desk: Desk) -> list[str]:

@@ -50,6 +50,7 @@ class Entry:
         problem: Why it is invalid, in OpenSSL's words.
         serial: The certificate's; None of a request.
         not_after: When the certificate ends; None of a request.
+        sha256: The SHA-256 fingerprint, if it is known; the DER may be empty then.
     """
 
     name: str
@@ -60,10 +61,17 @@ class Entry:
     problem: str | None = None
     serial: int | None = None
     not_after: datetime | None = None
+    sha256: str = ""
 
     def fingerprint(self, digest: str) -> str:
         """Return the fingerprint as Puppet shows it, `(SHA256) AA:BB:…`."""
-        return f"({digest.upper()}) {certificate.fingerprint(self.der, digest)}"
+        return f"({digest.upper()}) {self.hexadecimal(digest)}"
+
+    def hexadecimal(self, digest: str) -> str:
+        """Return the fingerprint alone."""
+        if self.sha256 and digest.upper() == "SHA256":
+            return self.sha256
+        return certificate.fingerprint(self.der, digest)
 
 
 def entry_of_request(name: str, request: Request) -> Entry:
@@ -125,7 +133,7 @@ def document(entries: Iterable[Entry], digest: str) -> list[dict[str, object]]:
             "name": entry.name,
             "state": entry.state,
             "problem": entry.problem,
-            "fingerprint": certificate.fingerprint(entry.der, digest),
+            "fingerprint": entry.hexadecimal(digest),
             "digest": digest.upper(),
             "serial": None if entry.serial is None else f"{entry.serial:04X}",
             "not_after": entry.not_after and f"{entry.not_after:%Y-%m-%dT%H:%M:%SZ}",

@@ -11,6 +11,7 @@ Sources: RFC 5280 section 6.1.3; OpenSSL, `crypto/x509/x509_txt.c`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -56,14 +57,24 @@ class Standing:
 
     def problem(self, certificate: x509.Certificate) -> str | None:
         """Return why a certificate does not stand, or None if it does."""
-        if self._above or self._own is None or not self._is_ours(certificate):
+        if not self.is_quick or not self.is_ours(certificate):
             return self.prove(certificate)
-        if self.at > certificate.not_valid_after_utc:
+        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        return self.problem_of(certificate.serial_number, begin, end)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the CA stands itself, so that `problem_of` will do."""
+        return not self._above and self._own is not None
+
+    def problem_of(self, serial: int, begin: datetime, end: datetime) -> str | None:
+        """Return why one of our certificates does not stand, or None if it does."""
+        if self.at > end:
             return "certificate has expired"
-        if self.at < certificate.not_valid_before_utc:
+        if self.at < begin:
             return "certificate is not yet valid"
-        found = self._own.revoked(certificate.serial_number)
-        return "certificate revoked" if found else None
+        revoked = self._own is not None and self._own.revoked(serial)
+        return "certificate revoked" if revoked else None
 
     @cached_property
     def _crls(self) -> tuple[RevocationList, ...]:
@@ -86,7 +97,13 @@ class Standing:
         key_id = certexts.authority_key_id(subject_key_id(self.ca))
         return subject(self.ca), der.parse(key_id.value).content
 
-    def _is_ours(self, certificate: x509.Certificate) -> bool:
+    @cached_property
+    def mark(self) -> str:
+        """What tells this CA's certificates, once known as such, from another's."""
+        return hashlib.sha256(b"".join(self._issuer)).hexdigest()
+
+    def is_ours(self, certificate: x509.Certificate) -> bool:
+        """Say whether a certificate names this CA and its key as its issuer."""
         name, key_id = self._issuer
         tbs = certificate.tbs_certificate_bytes
         return name in tbs and key_id in tbs

@@ -1,7 +1,7 @@
 """What `puppetserver ca list` sees: the state of every request and certificate.
 
 A site may have 100,000 certificates and look at them often, so what a certificate
-says is put into words once and kept (`statusindex`); its state comes from the
+says is put into words once and kept (`ca/index.py`); its state comes from the
 revocation list of the moment.
 
 Sources: Puppet Server, `certificate_authority.clj` (`get-cert-or-csr-status*`).
@@ -15,11 +15,11 @@ from io import BytesIO
 
 from cryptography import x509
 
+from reseal.ca.index import read_index
 from reseal.certname import Certname
 from reseal.errors import NotFound, ParseError
 from reseal.server.call import utc
 from reseal.server.office import Office
-from reseal.server.statusindex import read_index
 from reseal.x509 import certexts, csr, der, oids
 from reseal.x509.certexts import Extension
 from reseal.x509.certificate import fingerprint, to_der
@@ -78,7 +78,7 @@ class Statuses:
 
     def _certificates(self, state: str | None) -> Iterator[bytes]:
         revoked = self._office.own.serials()
-        for serial, fields in read_index(self._office.store, _tell):
+        for _, serial, fields in read_index(self._office.store, "statuses", _tell):
             gone = serial in revoked
             if state is None or gone is (state == "revoked"):
                 yield _object(fields, gone)

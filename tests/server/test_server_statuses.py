@@ -110,6 +110,7 @@ def test_an_index_of_another_form_is_made_anew(large: Scene, damage: bytes) -> N
 def test_a_list_is_told_where_no_index_can_be_kept(
     large: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "reseal.ca")
     (large.cadir / "derived").write_bytes(b"")
     assert len(listed(large)) == COUNT + 2
     assert "derived" in caplog.text

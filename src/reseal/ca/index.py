@@ -19,10 +19,7 @@ from reseal.certname import Certname
 from reseal.errors import InvalidCertname, NotFound, StoreError
 from reseal.store.protocol import Store
 
-_LOG = logging.getLogger("reseal.server")
-NAME = "statuses"
-_FORM = b"reseal statuses 1"
-"""First line of the index; another form of it gets another one."""
+_LOG = logging.getLogger("reseal.ca")
 
 _FEW = 100
 """Rows that may be made anew each time before the index is written again."""
@@ -30,21 +27,22 @@ _FEW = 100
 Tell = Callable[[Certname, x509.Certificate], bytes]
 
 
-def read_index(store: Store, tell: Tell) -> Iterator[tuple[int, bytes]]:
-    """Yield the serial number and the words of each certificate, sorted by name.
+def read_index(store: Store, name: str, tell: Tell) -> Iterator[tuple[str, int, bytes]]:
+    """Yield name, serial number and words of each certificate, sorted by name.
 
     Args:
         store: Has the certificates and the index.
+        name: Of the index; another one for other words.
         tell: Puts a certificate into words, without a line feed.
     """
-    for line in _lines(store, tell):
-        _, _, serial, words = line.split(b"\t", 3)
-        yield int(serial), words
+    for line in _lines(store, name, tell):
+        certname, _, serial, words = line.split(b"\t", 3)
+        yield certname.decode(), int(serial), words
 
 
-def _lines(store: Store, tell: Tell) -> list[bytes]:
+def _lines(store: Store, index: str, tell: Tell) -> list[bytes]:
     """Return the index as it is now, and keep it if much is new."""
-    held, made, found = _held(store), 0, list[bytes]()
+    held, made, found = _held(store, index), 0, list[bytes]()
     for name, stamp in store.certificate_stamps():
         key = name.encode()
         line = held.get(key, b"")
@@ -62,22 +60,27 @@ def _lines(store: Store, tell: Tell) -> list[bytes]:
     found.sort()
     if made > max(_FEW, len(found) // 100):
         try:
-            store.keep_derived(NAME, b"\n".join((_FORM, *found)))
+            store.keep_derived(index, b"\n".join((_form(index), *found)))
         except StoreError as error:
-            _LOG.warning("%s: lists of all certificates are slow", error)
+            _LOG.info("%s: lists of all certificates are slow", error)
     return found
 
 
-def _held(store: Store) -> dict[bytes, bytes]:
+def _held(store: Store, index: str) -> dict[bytes, bytes]:
     """Return the lines of the kept index by name."""
     try:
-        data = store.derived(NAME)
+        data = store.derived(index)
     except NotFound:
         return {}
     except StoreError as error:
-        _LOG.warning("%s: lists of all certificates are slow", error)
+        _LOG.info("%s: lists of all certificates are slow", error)
         return {}
     form, *lines = data.split(b"\n")
-    if form != _FORM:
+    if form != _form(index):
         return {}
     return {line[: line.find(b"\t")]: line for line in lines}
+
+
+def _form(index: str) -> bytes:
+    """Return the first line of an index; another form of it gets another number."""
+    return f"reseal {index} 1".encode()
