@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 from cryptography import x509
 
@@ -30,55 +31,82 @@ Tell = Callable[[Certname, x509.Certificate], bytes]
 def read_index(store: Store, name: str, tell: Tell) -> Iterator[tuple[str, int, bytes]]:
     """Yield name, serial number and words of each certificate, sorted by name.
 
+    At most one certificate's words are in memory beside the index itself.
+
     Args:
         store: Has the certificates and the index.
         name: Of the index; another one for other words.
         tell: Puts a certificate into words, without a line feed.
     """
-    for line in _lines(store, name, tell):
-        certname, _, serial, words = line.split(b"\t", 3)
-        yield certname.decode(), int(serial), words
-
-
-def _lines(store: Store, index: str, tell: Tell) -> list[bytes]:
-    """Return the index as it is now, and keep it if much is new."""
-    held, made, found = _held(store, index), 0, list[bytes]()
-    for name, stamp in store.certificate_stamps():
-        key = name.encode()
-        line = held.get(key, b"")
-        head = f"{name}\t{stamp}\t".encode()
-        if not line.startswith(head):
-            try:
-                certname = Certname(name)
-                certificate = store.get(certname)
-            except (InvalidCertname, NotFound):
+    index, fresh, count = _Held(store, name), dict[str, bytes](), 0
+    for certname, stamp in sorted(store.certificate_stamps()):
+        head = f"{certname}\t{stamp}\t".encode()
+        line = index.line(head)
+        if line is None:
+            told = _told(store, certname, tell)
+            if told is None:
                 continue
-            words = tell(certname, certificate)
-            line = b"%b%d\t%b" % (head, certificate.serial_number, words)
-            made += 1
-        found.append(line)
-    found.sort()
-    if made > max(_FEW, len(found) // 100):
-        try:
-            store.keep_derived(index, b"\n".join((_form(index), *found)))
-        except StoreError as error:
-            _LOG.info("%s: lists of all certificates are slow", error)
-    return found
+            line = fresh[certname] = b"%b%d\t%b" % (head, *told)
+        _, _, serial, words = line.split(b"\t", 3)
+        yield certname, int(serial), words
+        count += 1
+    if len(fresh) > max(_FEW, count // 100):
+        _keep(store, name, fresh)
 
 
-def _held(store: Store, index: str) -> dict[bytes, bytes]:
-    """Return the lines of the kept index by name."""
+def _told(store: Store, name: str, tell: Tell) -> tuple[int, bytes] | None:
+    """Return a certificate's serial number and words; None without one."""
     try:
-        data = store.derived(index)
-    except NotFound:
-        return {}
+        certname = Certname(name)
+        certificate = store.get(certname)
+    except (InvalidCertname, NotFound):
+        return None
+    return certificate.serial_number, tell(certname, certificate)
+
+
+def _keep(store: Store, name: str, fresh: dict[str, bytes]) -> None:
+    """Keep an index with the lines that are new, and what still holds of the old."""
+    index, lines = _Held(store, name), [_form(name)]
+    for certname, stamp in sorted(store.certificate_stamps()):
+        head = f"{certname}\t{stamp}\t".encode()
+        line = index.line(head) or fresh.get(certname, b"")
+        if line.startswith(head):
+            lines.append(line)
+    try:
+        store.keep_derived(name, b"\n".join(lines))
     except StoreError as error:
         _LOG.info("%s: lists of all certificates are slow", error)
-        return {}
-    form, *lines = data.split(b"\n")
-    if form != _form(index):
-        return {}
-    return {line[: line.find(b"\t")]: line for line in lines}
+
+
+class _Held:
+    """The index as it was kept, read from its beginning to its end."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._lines = _lines(store, name)
+        self._line = next(self._lines, None)
+
+    def line(self, head: bytes) -> bytes | None:
+        """Return the line that begins so, or None; heads come in the lines' order."""
+        name = head[: head.index(b"\t") + 1]
+        while self._line is not None and self._line < name:
+            self._line = next(self._lines, None)
+        found = self._line is not None and self._line.startswith(head)
+        return self._line if found else None
+
+
+def _lines(store: Store, name: str) -> Iterator[bytes]:
+    """Yield the lines of a kept index, without their ends."""
+    try:
+        data = BytesIO(store.derived(name))
+    except NotFound:
+        return
+    except StoreError as error:
+        _LOG.info("%s: lists of all certificates are slow", error)
+        return
+    if data.readline().rstrip(b"\n") != _form(name):
+        return
+    for line in data:
+        yield line.rstrip(b"\n")
 
 
 def _form(index: str) -> bytes:

@@ -30,7 +30,7 @@ from reseal.server.handlers import Api
 from reseal.server.limits import Rates
 from reseal.server.options import Options
 from reseal.server.proxy import caller_from, is_proxy
-from reseal.server.rendering import access_line, refused, render
+from reseal.server.rendering import Rendered, access_line, refused, render
 from reseal.server.tls import Contexts
 from reseal.wire import Request, Response
 from reseal.x509.certificate import load_der
@@ -41,6 +41,9 @@ _SIGNING = 16
 """Threads for requests, which may wait for a program; others are not held up."""
 
 _ANSWERING = 8
+_PIECE = 1 << 18
+"""Bytes of an answer that are sent at once."""
+
 AccessLog = Callable[[str], None]
 
 
@@ -123,16 +126,9 @@ class Listener:
             request = Request(asked.method, asked.raw_path, b"", headers)
             caller, answer = await self._answer(asked, request, connection)
             rendered = render(request, answer, self._options.puppet_version)
-            response = web.Response(
-                status=answer.status,
-                body=rendered.body,
-                headers={**rendered.headers, "Server": "reseal"},
-            )
-            if self._door.closing or answer.status == 413:
-                response.force_close()
+            closes = self._door.closing or answer.status == 413
             connection.sending(len(rendered.body))
-            await response.prepare(asked)
-            await response.write_eof()
+            response = await _send(asked, answer.status, rendered, closes=closes)
         finally:
             connection.end()
         if self._access_log is not None:
@@ -205,6 +201,29 @@ class Listener:
             if len(found) > limit:
                 return None
         return bytes(found)
+
+
+async def _send(
+    asked: web.BaseRequest, status: int, rendered: Rendered, *, closes: bool
+) -> web.StreamResponse:
+    """Send an answer; a large one in pieces, so that it is not in memory many times."""
+    headers, body = {**rendered.headers, "Server": "reseal"}, rendered.body
+    whole = len(body) <= _PIECE or asked.method == "HEAD"
+    response: web.StreamResponse
+    if whole:
+        response = web.Response(status=status, body=body, headers=headers)
+    else:
+        response = web.StreamResponse(status=status, headers=headers)
+        response.content_length = len(body)
+    if closes:
+        response.force_close()
+    await response.prepare(asked)
+    if not whole:
+        view = memoryview(body)
+        for start in range(0, len(view), _PIECE):
+            await response.write(view[start : start + _PIECE])
+    await response.write_eof()
+    return response
 
 
 @lru_cache(maxsize=4096)

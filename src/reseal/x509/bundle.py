@@ -42,8 +42,11 @@ def load_certificate(data: bytes) -> x509.Certificate:
     return load_certificates(data)[0]
 
 
+@lru_cache(maxsize=2)
 def load_crls(data: bytes) -> tuple[RevocationList, ...]:
     """Return the revocation lists of a PEM file, in order.
+
+    A large one, which several may ask for one after the other, is read once.
 
     Raises:
         ParseError: There is none, or one cannot be read.
