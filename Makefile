@@ -41,7 +41,8 @@ check: $(VENV)/ready ## style, types and shell scripts
 demo: debian $(VENV)/ready ## raise a real site and regenerate it; Debian, as root
 	scripts/demo
 
-bench: debian $(VENV)/ready ## reseal beside the procedure by hand; Debian, as root
+bench: debian $(VENV)/ready ## reseal beside Puppet Server and the procedure by hand; Debian, as root
+	$(BIN)/python bench/server.py
 	$(BIN)/python bench/regenerate.py
 
 fuzz: ## fuzz the request parser and the API, FUZZ=60 seconds each, SEED=0 any
