@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from reseal.ca.authority import load
 from reseal.ca.profile import Profile
-from reseal.ca.sign import generate
+from reseal.ca.sign import generate, revoke_name
 from reseal.certname import Certname
 from reseal.clock import SystemClock
 from reseal.store import open_cadir
@@ -29,22 +30,29 @@ KEY = keys.generate("ec:secp256r1").public_key()
 ROLE = text_extension(oids.PP_AUTH_ROLE, "web")
 
 
-@pytest.fixture
-def many(host: CaHost) -> CaHost:
+@pytest.fixture(scope="session")
+def grown(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA with many certificates, among them such as lists tell more of."""
-    authority, clock = load(host.cadir, open_cadir(host.cadir)), SystemClock()
+    root = Path(shutil.copytree(made, tmp_path_factory.mktemp("grown") / "stage"))
+    cadir, clock = root / "ssl/ca", SystemClock()
+    authority = load(cadir, open_cadir(cadir))
+    profile = Profile(timedelta(days=100), authority.layout.dialect)
 
-    def issue(name: str, days: int, **more: Any) -> x509.Certificate:
-        profile = Profile(timedelta(days=days), authority.layout.dialect)
-        return generate(
-            authority, Certname(name), KEY, profile=profile, clock=clock, **more
-        )
+    def issue(name: str, **more: Any) -> None:
+        generate(authority, Certname(name), KEY, profile=profile, clock=clock, **more)
 
     for number in range(COUNT):
-        issue(f"n{number:03d}.example.com", 100)
-    issue("role.example.com", 100, extensions=(ROLE,))
-    issue("names.example.com", 100, alt_names=("DNS:a.example.com", "IP:192.0.2.1"))
-    host.run("cert", "revoke", "n007.example.com")
+        issue(f"n{number:03d}.example.com")
+    issue("role.example.com", extensions=(ROLE,))
+    issue("names.example.com", alt_names=("DNS:a.example.com", "IP:192.0.2.1"))
+    revoke_name(authority, Certname("n007.example.com"), clock)
+    return root
+
+
+@pytest.fixture
+def many(grown: Path, host: CaHost) -> CaHost:
+    shutil.rmtree(host.root)
+    shutil.copytree(grown, host.root)
     return host
 
 
