@@ -16,7 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from reseal.x509 import bundle, crl, names
-from reseal.x509.crl import Entry, RevocationList
+from reseal.x509.crl import RevocationList
+from reseal.x509.crlentry import Entry
 from reseal.x509.keys import LocalSigner, PrivateKey, generate, key_id
 
 THEN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from reseal.ca.policy import admit, judge, vouch, weaknesses
 from reseal.ca.rules import Rules
 from reseal.certname import Certname
 from reseal.errors import PolicyError
-from reseal.x509 import certexts, der, keys, names, oids
+from reseal.x509 import certexts, der, generalname, keys, names, oids
 from reseal.x509.certexts import Extension
 from reseal.x509.csr import Request, build_request, parse_der
 
@@ -241,7 +241,7 @@ def test_odd_names_that_puppet_server_accepts(name: str) -> None:
 def test_puppet_server_writes_the_name_alone_and_adds_it_to_the_names() -> None:
     request = ask("DNS:b", "IP:10.0.0.1", "email:a@b", "DNS:a", extensions=(ROLE,))
     approved = judge(request, WEB, OPEN)
-    shown = [certexts.show_general_name(name) for name in approved.alt_names]
+    shown = [generalname.show(name) for name in approved.alt_names]
     assert shown == ["IP:10.0.0.1", "DNS:b", "DNS:a", "email:a@b", f"DNS:{WEB}"]
     assert approved.subject == names.common_name(WEB)
     assert approved.extensions == (ROLE,)
@@ -250,13 +250,13 @@ def test_puppet_server_writes_the_name_alone_and_adds_it_to_the_names() -> None:
 def test_its_own_name_is_always_allowed_and_always_there() -> None:
     for request in (ask(), ask(f"DNS:{WEB}")):
         (own,) = judge(request, WEB, SERVER).alt_names
-        assert certexts.show_general_name(own) == f"DNS:{WEB}"
+        assert generalname.show(own) == f"DNS:{WEB}"
 
 
 def test_the_ruby_ca_writes_what_was_asked() -> None:
     assert judge(ask(), WEB, RUBY).alt_names == ()
     approved = judge(ask("DNS:b", "DNS:a"), WEB, RUBY_OPEN)
-    shown = [certexts.show_general_name(name) for name in approved.alt_names]
+    shown = [generalname.show(name) for name in approved.alt_names]
     assert shown == ["DNS:b", "DNS:a"]
     own = replace(RUBY, own_certname=WEB)
     assert judge(ask("DNS:a"), WEB, own).alt_names
@@ -291,7 +291,7 @@ def test_agents_say_whether_they_renew(value: str, renews: bool) -> None:
 def test_the_operator_vouches_for_what_has_no_request() -> None:
     approved = vouch(Certname(WEB), KEY.public_key, ("DNS:x",), (CLI,))
     assert approved.extensions == (CLI,)
-    assert [certexts.show_general_name(n) for n in approved.alt_names] == ["DNS:x"]
+    assert [generalname.show(n) for n in approved.alt_names] == ["DNS:x"]
 
 
 def _named(*pairs: tuple[str, str]) -> Request:

@@ -18,6 +18,7 @@ from reseal.store import open_cadir
 from reseal.x509 import bundle, certexts, crl, der, keys, oids
 from reseal.x509.certexts import Extension
 from reseal.x509.crl import RevocationList
+from reseal.x509.crlentry import Entry
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def newer(authority: Authority, clock: Fixed, **changes: object) -> RevocationLi
     old = replace(lists(authority)[1], **changes)  # type: ignore[arg-type]
     return crl.extend(
         old,
-        [crl.Entry(77, clock.time)],
+        [Entry(77, clock.time)],
         root,
         this_update=clock.time - timedelta(seconds=1),
         next_update=clock.time + timedelta(days=100),

@@ -23,7 +23,8 @@ from x509_world import signer as key_of
 
 from reseal.errors import ParseError
 from reseal.x509 import bundle, certexts, crl, der, keys, names, oids
-from reseal.x509.crl import Entry, RevocationList
+from reseal.x509.crl import RevocationList
+from reseal.x509.crlentry import KEY_COMPROMISE, Entry
 
 EC = key_of("ec:secp256r1")
 ISSUER = names.common_name("Puppet CA: x")
@@ -67,7 +68,7 @@ def test_lists_are_what_cryptography_reads(
     assert (new.revoked(absent) is not None) == (absent in {*first, *second})
     for serial in {*first, *second}:
         date = NOW if serial in first else NOW + DAY
-        assert new.revoked(serial) == Entry(serial, date, crl.KEY_COMPROMISE)
+        assert new.revoked(serial) == Entry(serial, date, KEY_COMPROMISE)
         found = theirs.get_revoked_certificate_by_serial_number(serial)
         assert found is not None
         assert found.revocation_date_utc == date

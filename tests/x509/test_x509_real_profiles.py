@@ -19,7 +19,8 @@ from x509_world import CADIRS
 from reseal.x509 import bundle, certexts, crl, der, keys, names, oids
 from reseal.x509 import certificate as certs
 from reseal.x509.certexts import Extension
-from reseal.x509.crl import Entry, RevocationList
+from reseal.x509.crl import RevocationList
+from reseal.x509.crlentry import Entry
 from reseal.x509.keys import LocalSigner, PublicKey
 
 SERVERS = ("puppetserver-7", "puppetserver-8")

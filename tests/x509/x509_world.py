@@ -14,7 +14,8 @@ from hypothesis import settings
 from reseal.x509 import certexts, crl, keys, names, oids
 from reseal.x509 import certificate as certs
 from reseal.x509.certexts import Extension
-from reseal.x509.crl import Entry, RevocationList
+from reseal.x509.crl import RevocationList
+from reseal.x509.crlentry import Entry
 from reseal.x509.keys import LocalSigner, PublicKey
 
 DATA = Path(__file__).parent.parent / "data"

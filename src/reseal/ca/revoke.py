@@ -23,7 +23,8 @@ from reseal.errors import NotFound, StoreCorrupt
 from reseal.store.protocol import Store
 from reseal.x509 import bundle, crl
 from reseal.x509.certificate import Issuer
-from reseal.x509.crl import Entry, RevocationList
+from reseal.x509.crl import RevocationList
+from reseal.x509.crlentry import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ Sources: RFC 5280 section 4.2; Puppet, `ssl/certificate_factory.rb`; ssl-utils,
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +18,7 @@ from functools import lru_cache
 from cryptography import x509
 
 from reseal.errors import ParseError
-from reseal.x509 import der, oids
+from reseal.x509 import der, generalname, oids
 
 _KEPT = 256
 """How many certificates' extensions are kept, the CA's own among them."""
@@ -35,9 +34,6 @@ _USAGES = (
     "encipher_only",
     "decipher_only",
 )
-_DIRECTORY_NAME = 4
-_NAME_TAGS = {1: "email", 2: "DNS", 6: "URI"}
-_NAME_KINDS = {kind: tag for tag, kind in _NAME_TAGS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,9 @@ def subject_alt_name(names: Iterable[str | bytes], critical: bool = False) -> Ex
     encoded, faults = [], []
     for name in names:
         try:
-            encoded.append(name if isinstance(name, bytes) else _general_name(name))
+            encoded.append(
+                name if isinstance(name, bytes) else generalname.encode(name)
+            )
         except ValueError:
             faults.append(f"{name!r} is not DNS:name or IP:address")
     if faults:
@@ -113,7 +111,7 @@ def authority_key_id(
     """
     parts = [] if key_id is None else [der.tlv(0x80, key_id)]
     if issuer is not None:
-        parts.append(der.tlv(0xA1, der.explicit(_DIRECTORY_NAME, issuer)))
+        parts.append(der.tlv(0xA1, der.explicit(generalname.DIRECTORY_NAME, issuer)))
     if serial is not None:
         parts.append(der.integer(serial, tag=0x82))
     return Extension(oids.AUTHORITY_KEY_ID, False, der.sequence(*parts))
@@ -198,18 +196,7 @@ def alt_names(extensions: Iterable[Extension]) -> tuple[str, ...]:
     extension = find(extensions, oids.SUBJECT_ALT_NAME)
     if extension is None:
         return ()
-    return tuple(show_general_name(name) for name in read_general_names(extension))
-
-
-def show_general_name(name: bytes) -> str:
-    """Return one GeneralName as text."""
-    element = der.parse(name)
-    number = element.tag & 0x1F
-    if number in _NAME_TAGS:
-        return f"{_NAME_TAGS[number]}:{element.content.decode('utf-8', 'replace')}"
-    if number == 7 and len(element.content) in (4, 16):
-        return f"IP:{ipaddress.ip_address(element.content)}"
-    return f"type {number}:{element.content.hex()}"
+    return tuple(generalname.show(name) for name in read_general_names(extension))
 
 
 def read_authority_key_id(extension: Extension) -> AuthorityKeyId:
@@ -220,7 +207,11 @@ def read_authority_key_id(extension: Extension) -> AuthorityKeyId:
             key_id = part.content
         elif part.tag == 0xA1:
             issuer = next(
-                (n.content for n in part.children() if n.tag == 0xA0 | _DIRECTORY_NAME),
+                (
+                    n.content
+                    for n in part.children()
+                    if n.tag == 0xA0 | generalname.DIRECTORY_NAME
+                ),
                 None,
             )
         elif part.tag == 0x82:
@@ -287,15 +278,6 @@ def differences(
     """
     unshared = frozenset(one) ^ frozenset(other)
     return tuple(sorted({extension.name for extension in unshared}))
-
-
-def _general_name(text: str) -> bytes:
-    kind, _, value = text.partition(":")
-    if kind == "IP":
-        return der.tlv(0x87, ipaddress.ip_address(value).packed)
-    if not value or kind not in _NAME_KINDS:
-        raise ValueError(text)
-    return der.tlv(0x80 | _NAME_KINDS[kind], value.encode("ascii"))
 
 
 def _read(element: der.Element) -> Extension:

@@ -21,35 +21,11 @@ from functools import cached_property
 from reseal.errors import ParseError
 from reseal.x509 import certexts, der, keys, names, oids, pem, signatures
 from reseal.x509.certexts import Extension
+from reseal.x509.crlentry import Entry, entry_at
 from reseal.x509.keys import PublicKey, Signer
 
-KEY_COMPROMISE = 1
 LABEL = "X509 CRL"
 _FEW = 16  # Up to so many numbers are searched for; more are worth an index.
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A revoked serial number.
-
-    Attributes:
-        serial: Of the certificate.
-        revocation_date: Aware, UTC.
-        reason: CRLReason of RFC 5280 5.3.1, or None.  Puppet writes 1 always.
-    """
-
-    serial: int
-    revocation_date: datetime
-    reason: int | None = KEY_COMPROMISE
-
-    def encode(self) -> bytes:
-        """Return the entry's DER."""
-        parts = [der.integer(self.serial), der.time(self.revocation_date)]
-        if self.reason is not None:
-            value = der.integer(self.reason, tag=der.ENUMERATED)
-            reason = Extension(oids.REASON_CODE, False, value)
-            parts.append(der.sequence(reason.encode()))
-        return der.sequence(*parts)
 
 
 @dataclass(frozen=True)
@@ -106,7 +82,7 @@ class RevocationList:
         if not known and der.integer(serial) not in self.revoked_entries:
             return None
         start = self._positions.get(serial)
-        return None if start is None else _entry(self.revoked_entries, start)
+        return None if start is None else entry_at(self.revoked_entries, start)
 
     def serials(self) -> frozenset[int]:
         """Return every serial number on the list."""
@@ -115,7 +91,7 @@ class RevocationList:
     def entries(self) -> tuple[Entry, ...]:
         """Return every entry, in the list's order; a serial twice listed, once."""
         found = self._positions.values()
-        return tuple(_entry(self.revoked_entries, start) for start in found)
+        return tuple(entry_at(self.revoked_entries, start) for start in found)
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -294,12 +270,3 @@ def _seal(
         der.explicit(0, der.sequence(*(each.encode() for each in extensions))),
     )
     return parse(der.sequence(tbs, algorithm, der.bit_string(signer.sign(tbs))))
-
-
-def _entry(data: bytes, start: int) -> Entry:
-    content, stop = der.header(data, start, len(data))
-    serial, date, *rest = der.elements(data[content:stop])
-    extensions = certexts.parse(rest[0].raw) if rest else ()
-    reason = certexts.find(extensions, oids.REASON_CODE)
-    number = der.read_integer(der.parse(reason.value)) if reason else None
-    return Entry(der.read_integer(serial), der.read_time(date), number)

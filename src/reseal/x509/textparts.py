@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reseal.errors import ParseError
-from reseal.x509 import certexts, der, names, oids
+from reseal.x509 import certexts, der, generalname, names, oids
 from reseal.x509.certexts import Extension
 
 _TITLES = {
@@ -217,7 +217,7 @@ def _general_name(name: bytes) -> str:
         return "IP Address:" + ":".join(f"{int(group, 16):X}" for group in groups)
     if number == 4:
         return f"DirName:{_slashes(content)}"
-    return certexts.show_general_name(name).replace("IP:", "IP Address:", 1)
+    return generalname.show(name).replace("IP:", "IP Address:", 1)
 
 
 def _slashes(name: bytes) -> str:

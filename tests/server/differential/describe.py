@@ -18,7 +18,8 @@ from typing import Any
 
 from reseal.x509 import certexts, der, oids
 from reseal.x509.certexts import Extension
-from reseal.x509.crl import Entry, RevocationList
+from reseal.x509.crl import RevocationList
+from reseal.x509.crlentry import Entry
 
 from .known import Known
 from .parsed import Certificate, is_signed_by
