@@ -1,7 +1,8 @@
 """A real Puppet Server and reseal get the same requests, side by side.
 
-The suite and its explained differences are in tests/server/differential; that reseal
-answers as was recorded, of Puppet Server 7 too, is held there, without a Puppet Server.
+Here as they are installed, in more than 500 requests.  The suite, its explained
+differences and its other configurations are in tests/server/differential: all of them
+are held to what was recorded of Puppet Server 7 and 8, without one.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ pytestmark = pytest.mark.real
 def test_both_answer_alike_but_for_what_is_better(site: Site) -> None:
     for host in site.hosts:
         site.on(host.name, "systemctl stop puppet")
-    command = [sys.executable, "-m", "differential.live", "8"]
+    command = [sys.executable, "-m", "differential.live", "8", "plain"]
     done = site.run(*command, env={"PYTHONPATH": str(PROJECT / "tests/server")})
     assert done.returncode == 0, done.stdout + done.stderr
     asked = [int(line.split()[-2]) for line in done.stdout.splitlines()]
-    assert sum(asked) >= 600
+    assert sum(asked) > 500
