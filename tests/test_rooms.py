@@ -20,6 +20,7 @@ BASE = {
     "settings",
     "durations",
     "tomlfile",
+    "fresh",
 }
 ALLOWED: dict[str, set[str]] = {
     "x509": BASE,
@@ -27,7 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "extensions": BASE | {"x509"},
     "ca": BASE | {"x509", "store.protocol"},
     "wire": BASE | {"x509"},
-    "server": BASE | {"x509", "wire", "ca", "store.protocol"},
+    "primary": BASE | {"x509", "wire"},
+    "server": BASE
+    | {"x509", "wire", "ca", "store.protocol"}
+    | {"primary.options", "primary.protocol"},
     "site": BASE | {"x509", "ca", "extensions.protocol"},
 }
 EVERYTHING = {"cli", "__main__"}
@@ -85,6 +89,8 @@ def test_every_module_is_in_a_room() -> None:
         ("ca.issue", "store.cadir", False),
         ("x509.crl", "store.formats", False),
         ("files", "x509.der", False),
+        ("server.handlers", "primary.protocol", True),
+        ("server.handlers", "primary.static", False),
         ("site.run", "cli.main", False),
         ("site.run", "ca.setup", True),
     ],

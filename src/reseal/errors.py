@@ -128,6 +128,18 @@ class ServerRefused(AuthorityError):
         self.status = status
 
 
+class CatalogError(ResealError):
+    """There is no catalog for a node, or none can be made."""
+
+
+class CatalogFaults(FaultsError, CatalogError):
+    """Files that catalogs are made of are wrong; faults name file and line."""
+
+
+class UnknownEnvironment(CatalogError):
+    """There is no environment of that name."""
+
+
 class TransportError(ResealError):
     """A node cannot be reached, or the way to it broke."""
 

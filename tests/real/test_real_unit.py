@@ -5,38 +5,15 @@ Sources: systemd.exec(5), systemd.service(5), systemd-analyze(1).
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import time
 
 import pytest
-from labsite import PROJECT, SMALL7, Site, on_sites
+from hostinstall import UNIT, install
+from labsite import SMALL7, Site, on_sites
 
 pytestmark = pytest.mark.real
 
-UNIT = "reseal-server.service"
-PYTHON = "3.11"
-"""Of Debian 12, which the site's server runs."""
-PROGRAM = """#!/bin/sh
-PYTHONPATH=/opt/reseal exec /usr/bin/python3 -m reseal "$@"
-"""
 SERVER = "/etc/puppet/puppetserver/ca"
-
-
-def install(site: Site) -> None:
-    """Install reseal and its unit on the CA's host, which reaches no registry."""
-    root = site.root("puppet")
-    into = root / "opt/reseal"
-    words = ["install", "--quiet", "--python-version", PYTHON, "--target", str(into)]
-    words += ["--only-binary", ":all:", "--require-hashes"]
-    words += ["--requirement", str(PROJECT / "requirements.txt")]
-    subprocess.run([sys.executable, "-m", "pip", *words], check=True, timeout=200)
-    shutil.copytree(PROJECT / "src/reseal", into / "reseal")
-    program = root / "usr/local/bin/reseal"
-    program.write_text(PROGRAM)
-    program.chmod(0o755)
-    shutil.copy(PROJECT / "packaging" / UNIT, root / "etc/systemd/system")
 
 
 def shown(site: Site, name: str) -> str:

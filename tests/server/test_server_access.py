@@ -15,6 +15,7 @@ CLI = Caller("puppet.example.com", extensions={oids.PP_CLI_AUTH: "true"})
 FALSE = Caller("liar.example.com", extensions={oids.PP_CLI_AUTH: "false"})
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")
 EVERYBODY, CERTIFIED, OPERATOR = "everybody", "certified", "operator"
+SELF = "the node itself"
 TABLE: dict[str, dict[str, str]] = {
     f"{API}/certificate/ca": {"GET": EVERYBODY},
     f"{API}/certificate/web01": {"GET": EVERYBODY},
@@ -41,13 +42,34 @@ TABLE: dict[str, dict[str, str]] = {
     "/status/v1/simple/ca": {"GET": EVERYBODY},
     "/status/v1/services": {"GET": EVERYBODY},
     "/status/v1/services/ca": {"GET": EVERYBODY},
+    "/puppet/v3/catalog/web01.example.com": {"GET": SELF, "POST": SELF},
+    "/puppet/v3/catalog/web02.example.com": {},
+    "/puppet/v3/node/web01.example.com": {"GET": SELF},
+    "/puppet/v3/node/web02.example.com": {},
+    "/puppet/v3/report/web01.example.com": {"PUT": SELF},
+    "/puppet/v3/report/web02.example.com": {},
+    "/puppet/v3/facts/web01.example.com": {"PUT": SELF},
+    "/puppet/v3/facts/web02.example.com": {},
+    "/puppet/v3/file_metadata/plugins": {"GET": CERTIFIED, "POST": CERTIFIED},
+    "/puppet/v3/file_metadatas/plugins": {"GET": CERTIFIED, "POST": CERTIFIED},
+    "/puppet/v3/file_content/plugins/x": {"GET": CERTIFIED, "POST": CERTIFIED},
+    "/puppet/v3/file_bucket_file/md5/x": dict.fromkeys(
+        ("GET", "HEAD", "POST", "PUT"), CERTIFIED
+    ),
+    "/puppet/v3/static_file_content/x": {"GET": CERTIFIED},
+    "/puppet/v3/environments": {"GET": CERTIFIED},
+    "/puppet/v3/tasks": dict.fromkeys(METHODS, CERTIFIED),
+    "/puppet/v3/environment/production": {},
+    "/puppet/v3/compile": {},
+    "/puppet/v4/catalog": {},
+    "/puppet/experimental/x": {},
     f"{API}/unknown": {},
     "/puppet-ca/v2/certificate/ca": {},
     "/": {},
 }
 KINDS = {
     "anonymous": (ANONYMOUS, {EVERYBODY}),
-    "node": (NODE, {EVERYBODY, CERTIFIED}),
+    "node": (NODE, {EVERYBODY, CERTIFIED, SELF}),
     "false claim": (FALSE, {EVERYBODY, CERTIFIED}),
     "command line": (CLI, {EVERYBODY, CERTIFIED, OPERATOR}),
 }

@@ -177,7 +177,7 @@ audit_log = "log"
         f"{place.toml}: line 9: proxies: 'proxy.example.com' is no IP address or "
         "network",
         f"{place.toml}: line 10: audit_log: must be an absolute path",
-        f"{place.toml}: line 11: other: unknown key; known are ca, listener",
+        f"{place.toml}: line 11: other: unknown key; known are ca, listener, primary",
         "command line: x: unknown key; known are "
         + ", ".join(CaOptions.__annotations__),
         "command line: workers: must be a whole number from 0 to 1024",

@@ -24,6 +24,8 @@ NOUNS = {
     "server": "server",
     "master": "server",
     "site": "site",
+    "catalog": "catalog",
+    "report": "report",
 }
 """The nouns in the order of `reseal --help`, each with its module."""
 

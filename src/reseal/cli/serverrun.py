@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from math import ceil
 
+from reseal import files
 from reseal.audit import Sink, auditing
 from reseal.ca.authority import load
 from reseal.ca.create import Order, service_owner, set_up
@@ -23,6 +25,8 @@ from reseal.ca.refresh import refresh_lists
 from reseal.cli.serverlog import inform, notice, say_deed, warn
 from reseal.clock import SystemClock
 from reseal.errors import ResealError
+from reseal.primary.options import data_of
+from reseal.primary.protocol import Primary
 from reseal.server.balance import Place
 from reseal.server.config import Config
 from reseal.server.handlers import Api
@@ -56,6 +60,7 @@ class Server:
         """
         config = self._load_settings()
         _make_logs(config)
+        _make_data(config)
         with _audited(config):
             _provide(config.puppet)
         Supervisor(
@@ -89,6 +94,13 @@ def _make_logs(config: Config) -> None:
             LineLog(path).close()
             if owner is not None:
                 os.chown(path, *owner)
+
+
+def _make_data(config: Config) -> None:
+    """Make the directory for what is kept of nodes, for the user who keeps it."""
+    if config.options.primary.serves_runs:
+        root = data_of(config.options.primary, config.puppet)
+        files.make_directory(root, mode=0o750, owner=service_owner(config.puppet))
 
 
 def _provide(settings: PuppetSettings) -> None:
@@ -138,14 +150,32 @@ def _listener(config: Config, place: Place) -> Listener:
     options = replace(config.options.ca, autosign_at_once=at_once)
     cadir = config.puppet.cadir
     store = open_cadir(cadir, serials=options.serials)
+    primary = _primary(config) if config.options.primary.serves_runs else None
     return Listener(
-        Api(Office(cadir, store, options, _CLOCK), config.options.rules),
+        Api(Office(cadir, store, options, _CLOCK), config.options.rules, primary),
         config.options,
         Contexts(config.tls) if limits.tls else None,
         _CLOCK,
         LineLog(limits.access_log) if limits.access_log else None,
         place,
     )
+
+
+def _primary(config: Config) -> Primary | None:
+    """Return what answers nodes; its modules are loaded only where it is wanted."""
+    from reseal.primary.make import make_primary
+
+    return make_primary(
+        config.options.primary, config.puppet, lambda: _client(config), _CLOCK
+    )
+
+
+def _client(config: Config) -> ssl.SSLContext:
+    """Return TLS for a server behind this one: by the site's CA, as this host."""
+    context = ssl.create_default_context(cafile=str(config.tls.localcacert))
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # an old root has no key id
+    context.load_cert_chain(config.tls.hostcert, config.tls.hostprivkey)
+    return context
 
 
 def _care(config: Config) -> float:

@@ -18,6 +18,7 @@ from reseal.server.caller import Caller
 from reseal.x509 import oids
 
 API = "/puppet-ca/v1"
+_RUNS = "/puppet/v3"
 ORDER = 500
 """The place of a rule that does not say it, and of all of Puppet's own."""
 
@@ -158,6 +159,19 @@ _ANY = (Entry("*"),)
 _CLI = (Entry(extensions={oids.PP_CLI_AUTH: ("true",)}),)
 
 
+_OWN = (Entry("$1"),)
+
+
+def _own(name: str, noun: str, *methods: str) -> Rule:
+    """Return the rule of what is a node's own, named at the end of the path."""
+    path = f"^{_RUNS}/{noun}/([^/]+)$"
+    return Rule(name, path, frozenset(methods), _OWN, regex=True)
+
+
+def _any(name: str, noun: str, *methods: str) -> Rule:
+    return Rule(name, f"{_RUNS}/{noun}", frozenset(methods), _ANY)
+
+
 def _open(name: str, path: str, *methods: str) -> Rule:
     return Rule(name, path, frozenset(methods), unauthenticated=True)
 
@@ -202,7 +216,28 @@ DEFAULT = ordered(
         Rule("puppetlabs cert sign", f"{API}/sign", frozenset({"POST"}), _CLI),
         _open("puppetlabs status service - full", "/status/v1/services", "GET"),
         _open("puppetlabs status service - simple", "/status/v1/simple", "GET"),
+        _own("puppetlabs v3 catalog from agents", "catalog", "GET", "POST"),
+        _own("puppetlabs node", "node", "GET"),
+        _own("puppetlabs report", "report", "PUT"),
+        _own("puppetlabs facts", "facts", "PUT"),
+        _any("puppetlabs environments", "environments", "GET"),
+        _any(
+            "puppetlabs file bucket file",
+            "file_bucket_file",
+            *("GET", "HEAD", "POST", "PUT"),
+        ),
+        _any("puppetlabs file content", "file_content", "GET", "POST"),
+        _any("puppetlabs file metadata", "file_metadata", "GET", "POST"),
+        _any("puppetlabs static file content", "static_file_content", "GET"),
+        _any("puppet tasks information", "tasks"),
+        Rule(
+            "puppetlabs v4 catalog for services",
+            "^/puppet/v4/catalog/?$",
+            frozenset({"POST"}),
+            (Entry("*", deny=True),),
+            regex=True,
+        ),
         Rule("puppetlabs deny all", "/", entries=(Entry("*", deny=True),), order=999),
     )
 )
-"""Puppet Server's own rules for what the CA does; the names are auth.conf's."""
+"""Puppet Server's own rules; the names are auth.conf's."""

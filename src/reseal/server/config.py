@@ -17,6 +17,7 @@ from typing import Any
 
 from reseal import files
 from reseal.errors import NotFound, SettingsError
+from reseal.primary.options import PrimaryOptions
 from reseal.server import access, authconf
 from reseal.server.caconf import read_ca_conf
 from reseal.server.findings import Findings
@@ -40,6 +41,20 @@ _PROXY_HINT = (
     "headers are believed only from named proxies, as anybody can send headers: "
     "list the proxies' addresses in reseal.toml, [listener], proxies"
 )
+_OF_SOURCE = {
+    "folder": ("static",),
+    "puppet": ("puppet",),
+    "codedir": ("puppet",),
+    "at_once": ("puppet",),
+    "url": ("proxy",),
+    "timeout": ("puppet", "proxy"),
+    "data": ("static", "puppet", "proxy"),
+    "reports": ("static", "puppet", "proxy"),
+    "body_limit": ("static", "puppet", "proxy"),
+    "free_space": ("static", "puppet", "proxy"),
+}
+"""Settings of the primary's side that mean something with some sources only."""
+
 _MOUNTS = {
     "puppetlabs.services.ca.certificate-authority-service/"
     "certificate-authority-service": "/puppet-ca",
@@ -233,6 +248,20 @@ def _check(layer: Layer, findings: Findings) -> None:
             "prove a name; only what needs none is answered"
         )
         findings.warn(tls.source, text)
+    _check_primary(layer, findings)
+
+
+def _check_primary(layer: Layer, findings: Findings) -> None:
+    """Find settings of the primary's side that are missing, or of another source."""
+    chosen = layer["primary.catalogs"]
+    if chosen.value == "proxy" and not layer["primary.url"].value:
+        text = "primary.catalogs: a proxy needs primary.url, the server behind"
+        findings.fault(chosen.source, text)
+    for name, sources in _OF_SOURCE.items():
+        setting = layer[f"primary.{name}"]
+        if setting.source != DEFAULT and chosen.value not in sources:
+            text = f"{setting.name}: has no effect: catalogs is {chosen.value}"
+            findings.warn(setting.source, text)
 
 
 def _config(
@@ -250,7 +279,10 @@ def _config(
         }
 
     options = Options(
-        CaOptions(**part("ca.")), ListenerOptions(**part("listener.")), rules
+        CaOptions(**part("ca.")),
+        ListenerOptions(**part("listener.")),
+        PrimaryOptions(**part("primary.")),
+        rules,
     )
     paths: dict[str, Any] = {name: layer[name].value for name in FILES}
     return Config(

@@ -25,6 +25,7 @@ from reseal.errors import (
     StoreLocked,
     TooManyRequests,
 )
+from reseal.primary.protocol import MOUNT, Asked, Primary
 from reseal.server import decisions, health, publications, renewal, requests
 from reseal.server.access import API, Rule, allowed
 from reseal.server.autosign import Autosign
@@ -32,7 +33,7 @@ from reseal.server.call import HTML, Call, plain, said
 from reseal.server.caller import Caller
 from reseal.server.media import negotiated
 from reseal.server.office import Office
-from reseal.server.paths import parse_target
+from reseal.server.paths import Target, parse_target
 from reseal.server.statuses import Statuses
 from reseal.wire import Request, Response
 
@@ -40,6 +41,7 @@ _LOG = logging.getLogger("reseal.server")
 _STATUSES = f"{API}/certificate_statuses"
 _NAME = r"([A-Za-z0-9\-_.]+)"
 _MOUNTED = re.compile(r"/(puppet-ca|status)(/|$)")
+_RUNS = re.compile(rf"{MOUNT}(/|$)")
 
 Handler = Callable[[Call], Response]
 
@@ -65,10 +67,13 @@ class Api:
     Attributes:
         office: The CA.
         rules: Who may do what, in their order.
+        primary: Answers what nodes ask for their runs; None serves the CA alone.
     """
 
-    def __init__(self, office: Office, rules: tuple[Rule, ...]) -> None:
-        self.office, self.rules = office, rules
+    def __init__(
+        self, office: Office, rules: tuple[Rule, ...], primary: Primary | None = None
+    ) -> None:
+        self.office, self.rules, self.primary = office, rules, primary
         self._routes = routes(Autosign(office.options), Statuses(office))
 
     def answer(self, request: Request, caller: Caller) -> Response:
@@ -83,12 +88,15 @@ class Api:
             target = parse_target(request.path)
         except ParseError as error:
             return said(400, str(error))
-        if not _MOUNTED.match(target.path):
+        runs = self.primary is not None and _RUNS.match(target.path) is not None
+        if not runs and not _MOUNTED.match(target.path):
             return Response(404, HTML, b"<h1>Not Found</h1>\n")
         if self._is_revoked(caller):
             return _forbidden(request.method, target.path)
         if not allowed(self.rules, request.method, target.path, caller, target.query):
             return _forbidden(request.method, target.path)
+        if runs and self.primary is not None:
+            return self.primary.answer(_asked(request, target, caller))
         for route in self._routes:
             found = route.pattern.fullmatch(target.path)
             if found and route.method == request.method:
@@ -166,6 +174,21 @@ def routes(autosign: Autosign, statuses: Statuses) -> tuple[Route, ...]:
         ("GET", "/status/v1/services(?:/([^/]+))?", health.get_services),
     )
     return tuple(Route(method, re.compile(p), run) for method, p, run in table)
+
+
+def _asked(request: Request, target: Target, caller: Caller) -> Asked:
+    """Return what a node asks of the primary's side."""
+    return Asked(
+        method=request.method,
+        path=target.path,
+        target=request.path,
+        query=target.query,
+        headers=request.headers,
+        body=request.body,
+        certname=caller.name,
+        certificate=caller.certificate,
+        extensions=caller.extensions,
+    )
 
 
 def _put_crl(call: Call) -> Response:

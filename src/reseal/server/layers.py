@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from reseal.primary.options import PrimaryOptions
 from reseal.server.options import CaOptions, ListenerOptions
 
 DEFAULT = "default"
@@ -46,8 +48,15 @@ def layer_of(source: Path | str, values: Mapping[str, object]) -> Layer:
 
 def defaults() -> Layer:
     """Return what holds where nothing is said."""
-    ca, listener = CaOptions(), ListenerOptions()
-    found = {f"ca.{each.name}": getattr(ca, each.name) for each in fields(ca)}
-    for each in fields(listener):
-        found[f"listener.{each.name}"] = getattr(listener, each.name)
-    return {name: Setting(name, value, DEFAULT) for name, value in found.items()}
+    tables: dict[str, Any] = {
+        "ca": CaOptions(),
+        "listener": ListenerOptions(),
+        "primary": PrimaryOptions(),
+    }
+    return {
+        f"{table}.{each.name}": Setting(
+            f"{table}.{each.name}", getattr(options, each.name), DEFAULT
+        )
+        for table, options in tables.items()
+        for each in fields(options)
+    }

@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from reseal.audit import wanted_by
 from reseal.clock import Clock
 from reseal.errors import ParseError
+from reseal.primary.protocol import MOUNT
 from reseal.server.balance import Place
 from reseal.server.caller import ANONYMOUS, Caller, caller_of
 from reseal.server.connection import Connection
@@ -41,6 +42,9 @@ _SIGNING = 16
 """Threads for requests, which may wait for a program; others are not held up."""
 
 _ANSWERING = 8
+_RUNNING = 16
+"""Threads for the runs of nodes, whose catalogs may take long."""
+
 _PIECE = 1 << 18
 """Bytes of an answer that are sent at once."""
 
@@ -93,6 +97,7 @@ class Listener:
         self._door = Door(self._limits, contexts, self._http, place)
         self._signing = ThreadPoolExecutor(_SIGNING, "signing")
         self._answering = ThreadPoolExecutor(_ANSWERING, "answering")
+        self._running = ThreadPoolExecutor(_RUNNING, "running")
 
     async def run(self, listening: socket.socket, stop: asyncio.Event) -> None:
         """Take connections until `stop` is set.
@@ -114,6 +119,7 @@ class Listener:
         await self._http.shutdown(1.0)
         self._signing.shutdown(cancel_futures=True)
         self._answering.shutdown(cancel_futures=True)
+        self._running.shutdown(cancel_futures=True)
 
     async def _serve(self, asked: web.BaseRequest) -> web.StreamResponse:
         begun, transport = time.monotonic(), asked.transport
@@ -155,18 +161,17 @@ class Listener:
         now = time.monotonic()
         if not caller.authenticated and not self._rates.admit(address, now):
             return caller, refused(429, "Too many requests; try again in a minute")
-        body = await self._body(asked)
+        limit = self._body_limit(request, caller)
+        body = await _body(asked, limit)
         connection.received()
         if body is None:
-            limit = self._limits.body_limit
             return caller, refused(413, f"The body is over the limit of {limit} bytes")
         whole = Request(request.method, request.path, body, request.headers)
         return caller, await self._ask(whole, caller, address)
 
     async def _ask(self, request: Request, caller: Caller, address: str) -> Response:
         """Have the API answer in a thread; a fault of ours is told to the log."""
-        signs = request.method == "PUT" and "/certificate_request/" in request.path
-        pool = self._signing if signs else self._answering
+        pool = self._pool(request)
         loop = asyncio.get_running_loop()
 
         def answer() -> Response:
@@ -188,19 +193,34 @@ class Listener:
         shown = tls.getpeercert(binary_form=True) if tls else None
         return _known(shown) if shown else ANONYMOUS
 
-    async def _body(self, asked: web.BaseRequest) -> bytes | None:
-        """Return what is sent, or None if it is more than may be."""
-        limit, found = self._limits.body_limit, bytearray()
-        if (asked.content_length or 0) > limit:
+    def _pool(self, request: Request) -> ThreadPoolExecutor:
+        """Return the threads for a request: what may wait holds up only its like."""
+        if request.path.startswith(f"{MOUNT}/"):
+            return self._running
+        signs = request.method == "PUT" and "/certificate_request/" in request.path
+        return self._signing if signs else self._answering
+
+    def _body_limit(self, request: Request, caller: Caller) -> int:
+        """Return how many bytes may be sent: of a node for its run, many."""
+        primary = self._options.primary
+        runs = primary.serves_runs and request.path.startswith(f"{MOUNT}/")
+        known = runs and caller.authenticated
+        return primary.body_limit if known else self._limits.body_limit
+
+
+async def _body(asked: web.BaseRequest, limit: int) -> bytes | None:
+    """Return what is sent, or None if it is more than `limit` bytes."""
+    found = bytearray()
+    if (asked.content_length or 0) > limit:
+        return None
+    expects = asked.headers.get("Expect", "").lower() == "100-continue"
+    if expects and asked.transport is not None:
+        asked.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    async for chunk in asked.content.iter_any():
+        found += chunk
+        if len(found) > limit:
             return None
-        expects = asked.headers.get("Expect", "").lower() == "100-continue"
-        if expects and asked.transport is not None:
-            asked.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        async for chunk in asked.content.iter_any():
-            found += chunk
-            if len(found) > limit:
-                return None
-        return bytes(found)
+    return bytes(found)
 
 
 async def _send(

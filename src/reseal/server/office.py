@@ -10,12 +10,9 @@ settings once).
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Hashable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from cryptography import x509
 
@@ -26,30 +23,12 @@ from reseal.ca.profile import Profile
 from reseal.ca.revoke import own_list
 from reseal.ca.rules import Rules
 from reseal.clock import Clock
+from reseal.fresh import Fresh
 from reseal.server.options import CaOptions
 from reseal.store.protocol import Store
 from reseal.x509 import bundle
 from reseal.x509.certificate import issuer
 from reseal.x509.crl import RevocationList
-
-T = TypeVar("T")
-
-
-class Fresh(Generic[T]):
-    """A value that is made anew when its stamp is another."""
-
-    def __init__(self, stamp: Callable[[], Hashable], make: Callable[[], T]) -> None:
-        self._stamp, self._make = stamp, make
-        self._lock = threading.Lock()
-        self._held: tuple[Hashable, T] | None = None
-
-    def get(self) -> T:
-        """Return the value; of the moment of the call, or later."""
-        with self._lock:
-            stamp = self._stamp()
-            if self._held is None or self._held[0] != stamp:
-                self._held = stamp, self._make()
-            return self._held[1]
 
 
 class Office:

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from reseal.primary.options import PrimaryOptions
 from reseal.server import access
 from reseal.server.access import Rule
 
@@ -120,11 +121,13 @@ class Options:
     Attributes:
         ca: How the CA decides.
         listener: Where the server listens.
+        primary: What nodes get for their runs.
         rules: Who may do what.
         puppet_version: What the header `X-Puppet-Version` says.
     """
 
     ca: CaOptions = field(default_factory=CaOptions)
     listener: ListenerOptions = field(default_factory=ListenerOptions)
+    primary: PrimaryOptions = field(default_factory=PrimaryOptions)
     rules: tuple[Rule, ...] = access.DEFAULT
     puppet_version: str = "8.10.0"

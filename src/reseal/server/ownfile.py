@@ -1,8 +1,9 @@
 """reseal.toml: the settings of the server that are reseal's own.
 
-The tables `[ca]` and `[listener]` hold the fields of `CaOptions` and
-`ListenerOptions` under their names.  Guarantee: a key that is unknown, a value of
-the wrong type or out of range is a fault with its line; all are told at once.
+The tables `[ca]`, `[listener]` and `[primary]` hold the fields of `CaOptions`,
+`ListenerOptions` and `PrimaryOptions` under their names.  Guarantee: a key that is
+unknown, a value of the wrong type or out of range is a fault with its line; all are
+told at once.
 
 Sources: docs/reference/server-settings.md (the file's format).
 """
@@ -10,6 +11,7 @@ Sources: docs/reference/server-settings.md (the file's format).
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import get_args
 
 from reseal import durations
+from reseal.primary.options import Source
 from reseal.server.findings import HINT, Findings
 from reseal.server.layers import COMMAND_LINE, Layer, Setting
 from reseal.server.options import KeyPolicy, Network, Serials
@@ -24,6 +27,8 @@ from reseal.tomlfile import Faults, Table, open_toml
 
 NAME = "reseal.toml"
 _DAY = timedelta(days=1)
+
+_URL = re.compile(r"https?://(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 
 Take = Callable[[Table, str], object]
 """Takes a key of a table, in its type; None without it or with a fault."""
@@ -65,6 +70,14 @@ def _file(table: Table, key: str) -> object:
     if not path.is_absolute():
         table.fault(f"{key}: must be an absolute path", key)
     return path
+
+
+def _url(table: Table, key: str) -> object:
+    found = table.string(key)
+    if found is None or _URL.fullmatch(found):
+        return found
+    table.fault(f'{key}: must be like "https://puppet2.example.com:8140"', key)
+    return None
 
 
 def _networks(table: Table, key: str) -> object:
@@ -109,6 +122,19 @@ SCHEMA: dict[str, dict[str, Take]] = {
         "connections": _between(1, 1_000_000),
         "access_log": _file,
         "audit_log": _file,
+    },
+    "primary": {
+        "catalogs": _words(*get_args(Source)),
+        "folder": _file,
+        "puppet": Table.string,
+        "codedir": _file,
+        "url": _url,
+        "timeout": _lasting(_DAY),
+        "at_once": _between(1, 1000),
+        "data": _file,
+        "reports": _between(1, 1_000_000),
+        "body_limit": _between(1024, 1 << 31),
+        "free_space": _between(0, 1 << 50),
     },
 }
 """Every table and key, and how it is read."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reseal.errors import ParseError
+from reseal.primary.protocol import MOUNT
 from reseal.server.access import API
 from reseal.server.paths import parse_target
 from reseal.wire import TEXT, Request, Response
 
-_MOUNT = API.rpartition("/")[0]
+_MOUNTS = (API.rpartition("/")[0], MOUNT)
 _PACKED = ("GET", "HEAD", "POST")
 """Methods whose answers are compressed."""
 _WORTH_PACKING = 256
@@ -60,12 +61,12 @@ def refused(status: int, text: str) -> Response:
 
 
 def _is_of_api(target: str) -> bool:
-    """Say whether a target is one of the CA's API."""
+    """Say whether a target is one of the CA's API, or of the primary's."""
     try:
         path = parse_target(target).path
     except ParseError:
         return False
-    return path == _MOUNT or path.startswith(f"{_MOUNT}/")
+    return any(path == mount or path.startswith(f"{mount}/") for mount in _MOUNTS)
 
 
 def access_line(
