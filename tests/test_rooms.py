@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "server": BASE
     | {"x509", "wire", "ca", "store.protocol"}
     | {"primary.options", "primary.protocol"},
+    "agent": BASE | {"x509", "wire"},
     "site": BASE | {"x509", "ca", "extensions.protocol"},
 }
 EVERYTHING = {"cli", "__main__"}

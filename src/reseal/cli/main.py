@@ -26,6 +26,7 @@ NOUNS = {
     "site": "site",
     "catalog": "catalog",
     "report": "report",
+    "resource": "resource",
 }
 """The nouns in the order of `reseal --help`, each with its module."""
 

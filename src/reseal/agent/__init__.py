@@ -1,0 +1,1 @@
+"""What runs on a node: its certificates, and its runs."""

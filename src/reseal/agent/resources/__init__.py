@@ -1,0 +1,1 @@
+"""The types of resources that a run applies, one module for each."""

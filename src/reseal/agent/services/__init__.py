@@ -1,0 +1,1 @@
+"""The service managers of a node, as Puppet drives them."""
