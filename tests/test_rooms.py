@@ -18,6 +18,7 @@ BASE = {
     "locks",
     "audit",
     "settings",
+    "settingvalues",
     "durations",
     "tomlfile",
     "fresh",

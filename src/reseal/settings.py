@@ -10,28 +10,15 @@ Sources: Puppet, `defaults.rb` and `settings/ini_file.rb`; puppetserver-ca-cli,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
 
 from reseal import files
 from reseal.certname import Certname
-from reseal.durations import parse as parse_duration
-from reseal.errors import NotFound, ParseError, ResealError, SettingsError
-
-Mode = Literal["server", "agent"]
-SECTIONS: dict[Mode, tuple[str, ...]] = {
-    "server": ("agent", "main", "master", "server"),
-    "agent": ("main", "agent"),
-}
-"""The sections each kind of program reads; what stands later wins."""
-
-_SECTION = re.compile(r"\[(\w+)\]")
-_SETTING = re.compile(r"(\w+)\s*=\s*(.*?)\s*(?:\{\s*\w+\s*=[^}]*\})?")
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+from reseal.errors import NotFound
+from reseal.settingvalues import SECTIONS, Mode, Values, parse_puppet_conf
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +90,6 @@ _DEFAULTS: dict[str, str] = {
     "user": "puppet",
     "group": "puppet",
 }
-_OLD_NAMES = {"masterport": "serverport"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +152,38 @@ def load_settings(
     Raises:
         SettingsError: Every fault of the file, with its line.
     """
-    given = dict(overrides or {})
+    values = read_values(
+        flavour, certname=certname, mode=mode, overrides=overrides or {}
+    )
+    known = {"ca_ttl_given"} | ({"cadir"} - values.given)
+    fields = values.fields(PuppetSettings, leave=known)
+    fields["ca_ttl_given"] = "ca_ttl" in values.given
+    if "cadir" not in values.given:
+        fields["cadir"] = default_cadir(fields["ssldir"], flavour)
+    return PuppetSettings(**fields)
+
+
+def read_values(
+    flavour: Flavour,
+    *,
+    certname: str,
+    mode: Mode,
+    overrides: Mapping[str, str],
+    defaults: Mapping[str, str] | None = None,
+) -> Values:
+    """Return what puppet.conf says, with Puppet's defaults, before it has types.
+
+    Args:
+        flavour: How Puppet is packaged.
+        certname: The machine's name, for when puppet.conf gives none.
+        mode: Whose sections count.
+        overrides: Settings from the command line; they win over the file.
+        defaults: Of settings that `PuppetSettings` does not have.
+
+    Raises:
+        SettingsError: Every fault of the file, with its line.
+    """
+    given = dict(overrides)
     path = Path(given.get("confdir", flavour.confdir)) / "puppet.conf"
     try:
         sections = parse_puppet_conf(files.read(path).decode("utf-8", "replace"), path)
@@ -175,92 +192,14 @@ def load_settings(
     confdir, ssldir = str(path.parent), str(flavour.ssldir)
     if "confdir" in given and flavour.ssldir.is_relative_to(flavour.confdir):
         ssldir = str(path.parent / flavour.ssldir.relative_to(flavour.confdir))
-    values = {**_DEFAULTS, "confdir": confdir, "ssldir": ssldir, "certname": certname}
+    values = {**_DEFAULTS, **(defaults or {}), "certname": certname}
+    values |= {"confdir": confdir, "ssldir": ssldir}
     for section in SECTIONS[mode]:
         values.update(sections.get(section, {}))
     values.update(given)
     values["certname"] = values["certname"].lower()
-    set_by_site = {"cadir", "ca_ttl"} & {
-        name for section in SECTIONS[mode] for name in sections.get(section, {})
-    } | set(given)
-    return _Reader(values, path).settings(flavour, set_by_site)
-
-
-def parse_puppet_conf(text: str, path: Path) -> dict[str, dict[str, str]]:
-    """Return section, setting, value as they stand in the file.
-
-    Args:
-        text: The file's content.
-        path: Where it came from, for messages.
-
-    Raises:
-        SettingsError: Lines that are neither section, setting, comment nor blank.
-    """
-    sections: dict[str, dict[str, str]] = {"main": {}}
-    current, faults = "main", []
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip()
-        if not line or line.startswith(("#", ";")):
-            continue
-        if section := _SECTION.match(line):
-            current = section[1]
-            sections.setdefault(current, {})
-        elif setting := _SETTING.fullmatch(line):
-            name = _OLD_NAMES.get(setting[1], setting[1])
-            sections[current][name] = setting[2].strip("'\"")
-        else:
-            faults.append(f"line {number}: not a setting: {line!r}")
-    if faults:
-        raise SettingsError(str(path), faults)
-    return sections
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Turns the merged text values into typed settings, collecting every fault."""
-
-    values: dict[str, str]
-    path: Path
-
-    def settings(self, flavour: Flavour, given: set[str]) -> PuppetSettings:
-        faults: list[str] = []
-        fields: dict[str, Any] = {"ca_ttl_given": "ca_ttl" in given}
-        for name, kind in PuppetSettings.__annotations__.items():
-            if name in fields or (name == "cadir" and "cadir" not in given):
-                continue
-            try:
-                fields[name] = self._typed(kind, self.text(name))
-            except (ResealError, ValueError) as error:
-                faults.append(f"{name}: {error}")
-        if faults:
-            raise SettingsError(str(self.path), faults)
-        if "cadir" not in given:
-            fields["cadir"] = default_cadir(fields["ssldir"], flavour)
-        return PuppetSettings(**fields)
-
-    def text(self, name: str, seen: tuple[str, ...] = ()) -> str:
-        """Return a setting with every `$variable` in it replaced."""
-        if name in seen:
-            raise ParseError(f"refers to itself through ${name}")
-        if name not in self.values:
-            raise ParseError(f"refers to ${name}, which reseal does not know")
-        return _VARIABLE.sub(
-            lambda found: self.text(found[1] or found[2], (*seen, name)),
-            self.values[name],
-        )
-
-    def _typed(self, kind: str, text: str) -> object:
-        if kind == "Path":
-            return Path(text).expanduser().absolute()
-        if kind == "Certname":
-            return Certname(text)
-        if kind == "timedelta":
-            return parse_duration(text)
-        if kind == "bool":
-            return _boolean(text)
-        if kind.startswith("tuple"):
-            return tuple(part.strip() for part in text.split(",") if part.strip())
-        return int(text) if kind == "int" else text
+    said = {name for each in SECTIONS[mode] for name in sections.get(each, {})}
+    return Values(values, path, frozenset(said | set(given)))
 
 
 def default_cadir(ssldir: Path, flavour: Flavour) -> Path:
@@ -275,9 +214,3 @@ def default_cadir(ssldir: Path, flavour: Flavour) -> Path:
     if flavour.cadir and flavour.cadir.parent.is_dir():
         return flavour.cadir
     return inside
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ParseError(f"{text!r} is neither true nor false")
-    return text.lower() == "true"

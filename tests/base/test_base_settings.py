@@ -13,12 +13,11 @@ from reseal.settings import (
     AIO,
     DEBIAN,
     Flavour,
-    Mode,
     PuppetSettings,
     default_cadir,
     load_settings,
-    parse_puppet_conf,
 )
+from reseal.settingvalues import Mode, parse_puppet_conf
 
 CONF = """\
 # the site's

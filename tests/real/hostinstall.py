@@ -9,8 +9,9 @@ import sys
 from labsite import PROJECT, Site
 
 UNIT = "reseal-server.service"
-PYTHON = "3.11"
-"""Of Debian 12, which the hosts in question run."""
+PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
+"""Of each release on which reseal runs."""
+
 _PROGRAM = """#!/bin/sh
 PYTHONPATH=/opt/reseal exec /usr/bin/python3 -m reseal "$@"
 """
@@ -20,7 +21,9 @@ def install(site: Site, host: str = "puppet") -> None:
     """Install reseal and its unit on a host, which reaches no registry."""
     root = site.root(host)
     into = root / "opt/reseal"
-    words = ["install", "--quiet", "--python-version", PYTHON, "--target", str(into)]
+    release = next(each.release for each in site.hosts if each.name == host)
+    words = ["install", "--quiet", "--python-version", PYTHON[release]]
+    words += ["--target", str(into)]
     words += ["--only-binary", ":all:", "--require-hashes"]
     words += ["--requirement", str(PROJECT / "requirements.txt")]
     subprocess.run([sys.executable, "-m", "pip", *words], check=True, timeout=200)

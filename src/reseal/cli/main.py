@@ -24,6 +24,7 @@ NOUNS = {
     "server": "server",
     "master": "server",
     "site": "site",
+    "ssl": "ssl",
     "catalog": "catalog",
     "report": "report",
     "resource": "resource",

@@ -57,6 +57,10 @@ class Screen:
         if self.verbose and not self.json:
             self._log("Info", text, sys.stdout)
 
+    def warning(self, text: str) -> None:
+        """Say what is not as somebody may expect it."""
+        self._log("Warning", text, sys.stderr)
+
     def error(self, text: str) -> None:
         """Say what went wrong, as Puppet does."""
         self._log("Error", text, sys.stderr)

@@ -14,12 +14,14 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from reseal.audit import wanted_by
+from reseal.certname import Certname
 from reseal.clock import Clock
 from reseal.errors import ParseError
 from reseal.primary.protocol import MOUNT
@@ -33,6 +35,7 @@ from reseal.server.options import Options
 from reseal.server.proxy import caller_from, is_proxy
 from reseal.server.rendering import Rendered, access_line, refused, render
 from reseal.server.tls import Contexts
+from reseal.server.waiting import Waiting, wish
 from reseal.wire import Request, Response
 from reseal.x509.certificate import load_der
 
@@ -94,6 +97,7 @@ class Listener:
             keepalive_timeout=self._limits.idle_timeout.total_seconds(),
             lingering_time=1.0,
         )
+        self._waiting = Waiting(api.office.store, self._limits.connections // 2)
         self._door = Door(self._limits, contexts, self._http, place)
         self._signing = ThreadPoolExecutor(_SIGNING, "signing")
         self._answering = ThreadPoolExecutor(_ANSWERING, "answering")
@@ -115,6 +119,7 @@ class Listener:
             gently: A kept connection on which nothing is asked is not closed at once,
                 but after its next answer, or when it has been silent for too long.
         """
+        self._waiting.release()
         await self._door.close(gently=gently)
         await self._http.shutdown(1.0)
         self._signing.shutdown(cancel_futures=True)
@@ -167,7 +172,25 @@ class Listener:
         if body is None:
             return caller, refused(413, f"The body is over the limit of {limit} bytes")
         whole = Request(request.method, request.path, body, request.headers)
-        return caller, await self._ask(whole, caller, address)
+        answer = await self._ask(whole, caller, address)
+        if (wished := wish(whole)) and answer.status in (200, 404):
+            answer = await self._held(answer, whole, caller, address, wished)
+        return caller, answer
+
+    async def _held(
+        self,
+        answer: Response,
+        request: Request,
+        caller: Caller,
+        address: str,
+        wished: tuple[Certname, float],
+    ) -> Response:
+        """Hold an answer back until there is a better one, or for as long as wished."""
+        if answer.status == 404:
+            await self._waiting.wait(*wished)
+            answer = await self._ask(request, caller, address)
+        applied = {"Preference-Applied": f"wait={wished[1]:g}"}
+        return replace(answer, headers={**answer.headers, **applied})
 
     async def _ask(self, request: Request, caller: Caller, address: str) -> Response:
         """Have the API answer in a thread; a fault of ours is told to the log."""

@@ -16,7 +16,8 @@ from reseal.errors import NotFound
 from reseal.server.findings import Findings
 from reseal.server.layers import COMMAND_LINE, DEFAULT, Layer, Setting
 from reseal.server.unused import ELSEWHERE, PUPPET
-from reseal.settings import SECTIONS, PuppetSettings, parse_puppet_conf
+from reseal.settings import PuppetSettings
+from reseal.settingvalues import SECTIONS, parse_puppet_conf
 
 FILES = ("hostcert", "hostprivkey", "localcacert", "hostcrl")
 """The files of the server's own TLS, under Puppet's names."""

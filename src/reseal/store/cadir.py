@@ -159,6 +159,12 @@ class CadirStore:
     def stamp(self, what: Public) -> Hashable:
         return files.stamp(self.root / _PUBLIC[what])
 
+    def latest(self) -> Hashable:
+        return files.stamp(self.root / "signed")
+
+    def is_signed(self, certname: Certname) -> bool:
+        return (self.root / f"signed/{certname}.pem").exists()
+
     def certnames(self) -> Iterator[Certname]:
         for name in files.names_in(self.root / "signed", ".pem"):
             with contextlib.suppress(InvalidCertname):

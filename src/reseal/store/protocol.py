@@ -136,6 +136,12 @@ class Store(Protocol):
     def stamp(self, what: Public) -> Hashable:
         """Return what differs as soon as `what` is published anew."""
 
+    def latest(self) -> Hashable:
+        """Return what differs as soon as a certificate is added or removed."""
+
+    def is_signed(self, certname: Certname) -> bool:
+        """Say whether a name has a certificate; quick."""
+
     def certnames(self) -> Iterator[Certname]:
         """Yield the names that have a certificate, sorted."""
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from reseal.errors import ResealError
 
-Level = Literal["debug", "info", "notice", "warning", "err"]
+Level = Literal["debug", "info", "notice", "warning", "err", "hint"]
 Log = Callable[[Level, str, str], None]
 """Takes level, source (empty for the program itself) and message."""
 

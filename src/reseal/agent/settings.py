@@ -1,0 +1,160 @@
+"""What an agent is told by puppet.conf and the command line, under Puppet's names.
+
+Sources: Puppet 8, `defaults.rb`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from reseal.certname import Certname
+from reseal.settings import Flavour, read_values
+
+_VARDIRS = {
+    "aio": "/opt/puppetlabs/puppet/cache",
+    "debian": "/var/cache/puppet",
+    "puppet3": "/var/lib/puppet",
+    "aio-user": "~/.puppetlabs/opt/puppet/cache",
+    "debian-user": "~/.puppet/cache",
+}
+_RUNDIRS = {
+    "aio": "/var/run/puppetlabs",
+    "debian": "/run/puppet",
+    "puppet3": "/var/run/puppet",
+    "aio-user": "~/.puppetlabs/var/run",
+    "debian-user": "~/.puppet/var/run",
+}
+_DEFAULTS = {
+    "environment": "production",
+    "key_type": "rsa",
+    "named_curve": "prime256v1",
+    "waitforcert": "2m",
+    "maxwaitforcert": "unlimited",
+    "ca_fingerprint": "",
+    "ca_refresh_interval": "1d",
+    "crl_refresh_interval": "1d",
+    "hostcert_renewal_interval": "30d",
+    "runinterval": "30m",
+    "splay": "false",
+    "splaylimit": "$runinterval",
+    "noop": "false",
+    "report": "true",
+    "show_diff": "false",
+    "statedir": "$vardir/state",
+    "client_datadir": "$vardir/client_data",
+    "agent_catalog_run_lockfile": "$statedir/agent_catalog_run.lock",
+    "agent_disabled_lockfile": "$statedir/agent_disabled.lock",
+    "lastrunreport": "$statedir/last_run_report.json",
+    "classfile": "$statedir/classes.txt",
+    "pidfile": "$rundir/agent.pid",
+    "ssl_lockfile": "$ssldir/ssl.lock",
+}
+CURVES = {
+    "prime256v1": "secp256r1",
+    "secp256r1": "secp256r1",
+    "secp384r1": "secp384r1",
+    "secp521r1": "secp521r1",
+}
+"""OpenSSL's names of curves, and those of the standards."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Settings of an agent.
+
+    Attributes:
+        dns_alt_names: As written.
+        certificate_revocation: `chain`, `true`, `leaf` or `false`.
+        maxwaitforcert: A duration, or `unlimited`.
+    """
+
+    certname: Certname
+    confdir: Path
+    ssldir: Path
+    server: str
+    serverport: int
+    ca_server: str
+    ca_port: int
+    environment: str
+    keylength: int
+    key_type: str
+    named_curve: str
+    dns_alt_names: str
+    csr_attributes: Path
+    trusted_oid_mapping_file: Path
+    certificate_revocation: str
+    ca_fingerprint: str
+    waitforcert: timedelta
+    maxwaitforcert: str
+    ca_refresh_interval: timedelta
+    crl_refresh_interval: timedelta
+    hostcert_renewal_interval: timedelta
+    hostcert: Path
+    hostprivkey: Path
+    hostpubkey: Path
+    localcacert: Path
+    hostcrl: Path
+    certdir: Path
+    privatekeydir: Path
+    publickeydir: Path
+    requestdir: Path
+    ssl_lockfile: Path
+    user: str
+    group: str
+    vardir: Path
+    statedir: Path
+    client_datadir: Path
+    agent_catalog_run_lockfile: Path
+    agent_disabled_lockfile: Path
+    lastrunreport: Path
+    classfile: Path
+    pidfile: Path
+    runinterval: timedelta
+    splay: bool
+    splaylimit: timedelta
+    noop: bool
+    report: bool
+    show_diff: bool
+
+    @property
+    def key_kind(self) -> str:
+        """What a new key is, as `keys.generate` takes it."""
+        if self.key_type == "ec":
+            return f"ec:{CURVES.get(self.named_curve, self.named_curve)}"
+        return f"rsa:{self.keylength}"
+
+    @property
+    def revocation(self) -> str:
+        """`chain`, `leaf` or nothing."""
+        told = self.certificate_revocation.lower()
+        return {"true": "chain", "chain": "chain", "leaf": "leaf"}.get(told, "")
+
+
+def load_agent_settings(
+    flavour: Flavour, *, certname: str, overrides: Mapping[str, str]
+) -> AgentSettings:
+    """Read puppet.conf as an agent does.
+
+    Args:
+        flavour: How Puppet is packaged.
+        certname: The machine's name, for when puppet.conf gives none.
+        overrides: Settings of the command line.
+
+    Raises:
+        SettingsError: Every fault of the file, with its line.
+    """
+    places = {
+        "vardir": _VARDIRS.get(flavour.name, _VARDIRS["aio"]),
+        "rundir": _RUNDIRS.get(flavour.name, _RUNDIRS["aio"]),
+    }
+    values = read_values(
+        flavour,
+        certname=certname,
+        mode="agent",
+        overrides=overrides,
+        defaults={**_DEFAULTS, **places},
+    )
+    return AgentSettings(**values.fields(AgentSettings))
