@@ -164,21 +164,11 @@ class Enrolment:
             GivenUp: There is none, and there is to be no more waiting.
             EnrolmentFailed, NotProven, Held: As `once`, with `onetime`.
         """
-        end = self._end()
-        longest = waitforcert.total_seconds()
-        pause, first = min(_FIRST_PAUSE, longest), True
+        end, longest = self._end(), waitforcert.total_seconds()
+        pause, held = min(_FIRST_PAUSE, longest), 0
         while True:
             begun = time.monotonic()
-            held = 0 if first or not longest else HELD
-            unsigned = True
-            try:
-                found = self.once(held)
-            except (EnrolmentFailed, NotProven) as error:
-                if onetime:
-                    raise
-                self._tell(error)
-                unsigned = False
-                found = Unsigned(waited=False)
+            found, unsigned = self._tried(held, onetime=onetime)
             if isinstance(found, Ready):
                 return found
             if not longest:
@@ -189,12 +179,21 @@ class Enrolment:
                     "Exiting now because the maxwaitforcert timeout has been exceeded."
                 )
                 raise GivenUp(text, unsigned=unsigned)
-            waited = found.waited and time.monotonic() - begun >= held / 2
-            if not waited and not (first and found.waited):
+            if not found.waited or time.monotonic() - begun < held / 2:
                 self.log("info", "", f"Will try again in {pause:g} seconds.")
                 sleep(pause)
                 pause = min(pause * 2, longest)
-            first = False
+            held = HELD
+
+    def _tried(self, held: int, *, onetime: bool) -> tuple[Ready | Unsigned, bool]:
+        """Return how far one got, and whether only the signature is missing."""
+        try:
+            return self.once(held), True
+        except (EnrolmentFailed, NotProven) as error:
+            if onetime:
+                raise
+            self._tell(error)
+            return Unsigned(waited=False), False
 
     def carry_out(
         self, steps: Generator[Act, Outcome, Ready | Unsigned]

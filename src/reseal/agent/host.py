@@ -92,6 +92,8 @@ def run_program(
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
     umask: int = -1,
+    user: str | None = None,
+    group: str | None = None,
 ) -> Done:
     """Run a program in a session of its own, so that its children end with it.
 
@@ -108,10 +110,12 @@ def run_program(
             cwd=cwd,
             env={"PATH": PATH, **_kept(), **(env or {})},
             umask=umask,
+            user=user,
+            group=group,
         )
-    except OSError as error:
-        text = f"Could not execute {argv[0]}: {error.strerror}"
-        raise ProgramFailed(text) from None
+    except (OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ProgramFailed(f"Could not execute {argv[0]}: {reason}") from None
     try:
         output, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:

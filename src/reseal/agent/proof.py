@@ -19,6 +19,7 @@ from reseal.x509.keys import PublicKey
 
 _CLOCK = "compare this machine's clock with the server's: date -u"
 _CLEAN = "on the CA: reseal cert clean {0}; here: reseal ssl clean, then run the agent"
+_REPLACED = "was the CA replaced? Then: reseal ssl clean --localca, and run the agent"
 _TIME = "verify time is synchronized"
 
 
@@ -107,11 +108,9 @@ def _refused(
     if error.reason in told:
         text, hint = told[error.reason]
         return NotProven(text, hint=hint.format(subject))
-    text = (
-        f"The issuer '{names.commas(certs.issuer(certificate))}' of certificate "
-        f"'CN={subject}' is not the CA that is trusted here"
-    )
-    if error.reason != "unable to get local issuer certificate":
-        text = f"The certificate 'CN={subject}' is not to be trusted: {error.reason}"
-    hint = "was the CA replaced? Then: reseal ssl clean --localca, and run the agent"
-    return NotProven(text, hint=hint)
+    text = f"The certificate 'CN={subject}' is not to be trusted: {error.reason}"
+    if error.reason == "unable to get local issuer certificate":
+        issuer = names.commas(certs.issuer(certificate))
+        what = f"The issuer '{issuer}' of certificate 'CN={subject}'"
+        text = f"{what} is not the CA that is trusted here"
+    return NotProven(text, hint=_REPLACED)

@@ -104,7 +104,7 @@ class Remote:
 
     def __init__(self, host: str, port: int, files: TrustFiles) -> None:
         self.host, self.port = host, port
-        self._files = files
+        self.files = files
         self._open: http.client.HTTPSConnection | None = None
         self._trust = Trust.NOTHING
 
@@ -177,7 +177,7 @@ class Remote:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             return context
-        files = self._files
+        files = self.files
         try:
             context.load_verify_locations(cafile=str(files.localcacert))
             if trust is not Trust.CA and files.revocation:

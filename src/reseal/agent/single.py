@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from reseal.agent.acts import Act, File, Held, Known, MakeKey, Outcome, Say
+from reseal.agent.acts import Act, File, Held, Known, MakeKey, Outcome, Say, digest
 from reseal.agent.enrolment import Enrolment
 from reseal.agent.proof import NotProven, prove
 from reseal.agent.remote import Answer
@@ -19,6 +19,7 @@ from reseal.agent.truststates import need_ca, need_crls
 from reseal.errors import ResealError
 from reseal.x509 import bundle, keys
 from reseal.x509 import certificate as certs
+from reseal.x509.csr import parse_request
 from reseal.x509.keys import PrivateKey
 
 
@@ -96,6 +97,16 @@ def clean_node(node: Enrolment, *, localca: bool) -> Iterator[tuple[str, Path]]:
     for what, path in paths:
         if ssldir.remove(path):
             yield what, path
+
+
+def own_fingerprint(node: Enrolment) -> str | None:
+    """Return the SHA-256 of the certificate, or else of the request that waits."""
+    known = node.known()
+    if known.certificate is not None:
+        return certs.fingerprint(bundle.load_certificate(known.certificate))
+    if known.request is not None:
+        return digest(parse_request(known.request).der)
+    return None
 
 
 Flag = Generator[Act, Outcome, bool]

@@ -1,6 +1,7 @@
 """The program: nouns, put together, and errors turned into lines and exit codes.
 
-Each noun is a module whose `app` is a typer app, registered here and nowhere else.
+Each noun is a module whose `app` is a typer app, or which registers a command without
+verbs; that is done here and nowhere else.
 Only the noun that is called is loaded, so that `reseal cert` answers at once.
 """
 
@@ -23,6 +24,7 @@ NOUNS = {
     "ca": "ca",
     "server": "server",
     "master": "server",
+    "agent": "agent",
     "site": "site",
     "ssl": "ssl",
     "catalog": "catalog",
@@ -87,8 +89,11 @@ def build(nouns: Iterable[str] = NOUNS) -> typer.Typer:
     )
     app.callback()(_root)
     for name in nouns:
-        found = import_module(f"reseal.cli.{NOUNS[name]}").app
-        app.add_typer(found, name=name, hidden=name in _OLD)
+        found = import_module(f"reseal.cli.{NOUNS[name]}")
+        if hasattr(found, "register"):
+            found.register(app)
+        else:
+            app.add_typer(found.app, name=name, hidden=name in _OLD)
     return app
 
 

@@ -72,7 +72,7 @@ def _brought(
     try:
         each.sync()
     except ResourceFailed as error:
-        message = f"change from '{current}' to '{each.should}' failed: {error}"
+        message = f"{each.failed(current)}: {error}"
         log("err", "", str(error))
         log("err", source, message)
         return Event(each.name, current, each.should, message, "failure"), current

@@ -69,6 +69,10 @@ class Property(ABC):
         """Return what a change from a value is called."""
         return f"{self.name} changed '{current}' to '{self.should}'"
 
+    def failed(self, current: str) -> str:
+        """Return what a change that failed is called."""
+        return f"change from '{current}' to '{self.should}' failed"
+
     def details(self, current: str) -> str:
         """Return what is shown before a change, a diff for one; nothing by default."""
         return ""
@@ -120,3 +124,15 @@ class Event:
     wanted: str
     message: str
     status: Literal["success", "failure", "noop"]
+
+
+def text_of(value: object) -> str:
+    """Return a value as Puppet's types have it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def truth_of(value: object) -> bool:
+    """Return whether a parameter says yes."""
+    return text_of(value).lower() in ("true", "yes")

@@ -15,6 +15,7 @@ from reseal.agent.resources.model import (
     Resource,
     ResourceFailed,
     UnusableProvider,
+    text_of,
 )
 from reseal.agent.services.choose import PROVIDERS, choose, suitable
 from reseal.agent.services.provider import (
@@ -60,7 +61,7 @@ class Service(Resource):
             BadResource: A parameter or a value makes no sense, in Puppet's words.
         """
         super().__init__(Name("Service", title))
-        told = {name: _text(value) for name, value in parameters.items()}
+        told = {name: text_of(value) for name, value in parameters.items()}
         for name in told:
             if name in _KNOWN:
                 raise BadResource(f"parameter '{name}' is not supported by reseal")
@@ -203,10 +204,3 @@ class _Enable(Property):
             self.service.services.enable(self.service.service, self.should)
         except (ServiceFailed, ProgramFailed) as error:
             raise ResourceFailed(str(error)) from None
-
-
-def _text(value: object) -> str:
-    """Return a value as Puppet's types have it."""
-    if isinstance(value, bool):
-        return TRUE if value else FALSE
-    return str(value)
