@@ -18,7 +18,7 @@ test: $(VENV)/ready ## everything that needs neither root nor Puppet
 	@mkdir -p build
 	$(BIN)/python -m pytest -m "not real" -n auto --maxprocesses 4 --junitxml=build/test.xml
 	$(BIN)/python scripts/whole.py build/test.xml \
-		tests/base tests/x509 tests/store tests/ca tests/primary tests/server tests/agent tests/site tests/cli
+		tests/base tests/x509 tests/store tests/ca tests/primary tests/server tests/agent tests/page tests/site tests/cli
 
 test-real: debian $(VENV)/ready ## everything against real Puppet; Debian, as root
 	scripts/debian nginx
@@ -44,6 +44,7 @@ demo: debian $(VENV)/ready ## raise a real site and regenerate it; Debian, as ro
 bench: debian $(VENV)/ready ## reseal beside Puppet Server and the procedure by hand; Debian, as root
 	$(BIN)/python bench/server.py
 	$(BIN)/python bench/regenerate.py
+	$(BIN)/python bench/enrol.py
 
 fuzz: ## fuzz the request parser and the API, FUZZ=60 seconds each, SEED=0 any
 	scripts/venv "$(PYTHON)" $(VENV)-fuzz requirements-fuzz.txt
