@@ -98,10 +98,17 @@ def read_all(directory: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
             yield name, content
 
 
-def replace(path: Path, data: bytes, *, mode: int, owner: Owner | None = None) -> None:
+def replace(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int,
+    owner: Owner | None = None,
+    follow: bool = True,
+) -> None:
     """Put `data` in the place of `path`, made or replaced as a whole.
 
-    Symbolic links are followed.  On failure the old file stays as it was.
+    On failure the old file stays as it was.
 
     Args:
         path: The file; its directory must exist.
@@ -109,11 +116,12 @@ def replace(path: Path, data: bytes, *, mode: int, owner: Owner | None = None) -
         mode: Permission bits, whatever the process's umask.
         owner: User and group; None keeps those of the old file, and gives a new
             file those of its directory.  Only root's process changes owners.
+        follow: Follow a symbolic link; if not, it is replaced, whenever it was put.
 
     Raises:
         StoreError: The file could not be written.
     """
-    publish([stage(path, data, mode=mode, owner=owner)])
+    publish([stage(path, data, mode=mode, owner=owner, follow=follow)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +137,16 @@ class Staged:
     temporary: Path
 
 
-def stage(path: Path, data: bytes, *, mode: int, owner: Owner | None = None) -> Staged:
-    """Write what `path` is to become, durably, and change nothing yet.
-
-    Takes and raises what `replace` does.
-    """
-    if path.is_symlink():
+def stage(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int,
+    owner: Owner | None = None,
+    follow: bool = True,
+) -> Staged:
+    """Write what `path` is to become, durably; takes and raises what `replace` does."""
+    if follow and path.is_symlink():
         path = Path(os.path.realpath(path))
     temporary = path.with_name(TEMPORARY + secrets.token_hex(8))
     try:

@@ -227,6 +227,34 @@ def test_what_cannot_be_applied_here_is_told_and_counts() -> None:
     assert told["status"] == "failed"
 
 
+def test_what_is_sensitive_is_told_nowhere(tmp_path: Path) -> None:
+    secret, path = "s3cr3t", tmp_path / "f"
+    path.write_text("old\n")
+    told = [
+        ("File", str(path), {"content": secret}, "content"),
+        ("Notify", "n", {"message": f"with {secret}"}, "message"),
+        ("Exec", "e", {"command": f"/bin/false {secret}"}, "command"),
+        ("Exec", "x", {"command": secret}, "command"),
+        ("Exec", "r", {"command": "/bin/true", "refresh": f"/x/{secret}"}, "refresh"),
+    ]
+    resources = [
+        {"type": t, "title": n, "parameters": p, "sensitive_parameters": [s]}
+        for t, n, p, s in told
+    ]
+    resources[-1]["parameters"] |= {"subscribe": "Notify[n]"}  # type: ignore[operator]
+    catalog = parse_catalog(json.dumps({"resources": resources}).encode())
+    log = Told()
+    done = Transaction(
+        catalog, TableHost({}), FixedSources(), log, Fixed(), show_diff=True
+    )
+    report = Report("web01", NOW, "u", "production", False)
+    report.statuses = done.run()
+    assert path.read_text() == secret, "it is applied all the same"
+    assert secret not in "\n".join(log.lines)
+    assert "[redacted]" in "\n".join(log.lines)
+    assert secret not in report.encode().decode()
+
+
 def test_a_report_is_what_puppet_sends() -> None:
     report, _ = applied(("Notify", "a", {}), ("Exec", "/bin/false", {}))
     told = json.loads(report.encode())

@@ -7,10 +7,10 @@ Sources: Puppet 8, `resource/catalog.rb`, `resource.rb` (the document); `type.rb
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reseal.agent.resources.model import Name
+from reseal.agent.resources.model import Name, text_of
 from reseal.errors import ResealError
 
 CONTAINERS = ("Class", "Stage", "Node")
@@ -30,6 +30,7 @@ class Declared:
         parameters: As the catalog has them.
         file, line: Where it is declared; empty and 0 for nowhere.
         tags: For the report.
+        secrets: Values that must not be told.
     """
 
     name: Name
@@ -37,6 +38,13 @@ class Declared:
     file: str = ""
     line: int = 0
     tags: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+    def hide(self, text: str) -> str:
+        """Return a text without what is secret in it."""
+        for each in self.secrets:
+            text = text.replace(each, "[redacted]")
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,23 @@ def _resource(told: Mapping[str, object]) -> Declared:
         str(told.get("file") or ""),
         line if isinstance(line, int) else 0,
         tuple(map(str, tags)) if isinstance(tags, list) else (),
+        tuple(_secrets(told, parameters)),
     )
+
+
+def _secrets(
+    told: Mapping[str, object], parameters: Mapping[str, object]
+) -> Iterator[str]:
+    """Yield the texts of sensitive parameters, the longest first."""
+    named = told.get("sensitive_parameters")
+    found: list[str] = []
+    for name in named if isinstance(named, list) else ():
+        value = parameters.get(str(name))
+        listed = value if isinstance(value, list) else [value]
+        found += [
+            text_of(each) for each in listed if each not in (None, "", True, False)
+        ]
+    yield from sorted(found, key=len, reverse=True)
 
 
 def _once(resources: tuple[Declared, ...]) -> tuple[Declared, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,9 +50,14 @@ def pid_lock(path: Path, message: str) -> Iterator[None]:
 
 def _taken(path: Path) -> bool:
     """Make the file, with our pid in it from the first moment; False if it is there."""
-    own = path.with_name(f"{path.name}.{os.getpid()}")
+    own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
-        own.write_text(str(os.getpid()))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(own, flags, 0o644)
+        try:
+            os.write(handle, str(os.getpid()).encode())
+        finally:
+            os.close(handle)
         os.link(own, path)
     except FileExistsError:
         return False

@@ -89,7 +89,9 @@ class SslDir:
         """Put a file in place; a private key is readable by its owner and group."""
         self.make()
         mode = _KEY if path == self.hostprivkey else _PUBLIC
-        files.replace(path, data, mode=mode, owner=self.owner())
+        # The directory is Puppet's account's, and we may be root: a link that somebody
+        # has put there must not lead us elsewhere.
+        files.replace(path, data, mode=mode, owner=self.owner(), follow=False)
 
     def remove(self, path: Path) -> bool:
         """Remove a file; False if there was none."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reseal.agent.catalog import Catalog, Declared
 from reseal.agent.host import Host
@@ -108,12 +108,14 @@ class Transaction:
             resource = self._made(each, status.path)
         except ResealError as error:
             text = f"Could not evaluate: {error}"
+            text = each.hide(text)
             self.log("err", status.path, text)
             status.events.append(Event("", "", "", text, "failure"))
             status.failed = True
             return
         noop = self.noop or truth_of(each.parameters.get("noop", False))
-        status.events += apply(resource, status.path, self.log, noop=noop)
+        events = apply(resource, status.path, self._hiding(each), noop=noop)
+        status.events += [_hidden(event, each) for event in events]
         status.failed = any(e.status == "failure" for e in status.events)
         self._refresh(resource, status, noop=noop)
         if status.restarted or any(e.status != "failure" for e in status.events):
@@ -136,12 +138,21 @@ class Transaction:
         try:
             said = resource.refresh()
         except ResourceFailed as error:
-            self.log("err", status.path, f"Failed to call refresh: {error}")
+            text = status.declared.hide(f"Failed to call refresh: {error}")
+            self.log("err", status.path, text)
             status.failed_to_restart = True
             return
         if said:
             self.log("notice", status.path, f"Triggered 'refresh' from {many}")
             status.restarted = True
+
+    def _hiding(self, each: Declared) -> Log:
+        """Return the log of a resource, which tells nothing that is secret."""
+
+        def log(level: Level, source: str, message: str) -> None:
+            self.log(level, each.hide(source), each.hide(message))
+
+        return log if each.secrets else self.log
 
     def _has_failed(self, name: Name) -> bool:
         """Say whether a resource failed, or was not touched because another did."""
@@ -153,15 +164,18 @@ class Transaction:
         kind, title = each.name.kind, each.name.title
         given = {n: v for n, v in each.parameters.items() if n not in _META}
 
+        tell = self._hiding(each)
+
         def log(level: Level, source: str, message: str) -> None:
-            self.log(
+            tell(
                 level,
                 path + source.removeprefix(str(each.name)) if source else "",
                 message,
             )
 
         if kind == "File":
-            return File(title, given, self.sources, show_diff=self.show_diff)
+            shows = self.show_diff and not each.secrets
+            return File(title, given, self.sources, show_diff=shows)
         if kind == "Service":
             return Service(title, given, self.host)
         if kind == "Exec":
@@ -171,3 +185,12 @@ class Transaction:
         if kind == "Notify":
             return Notify(title, given, log)
         raise BadResource(f"reseal has no type '{kind.lower()}'")
+
+
+def _hidden(event: Event, each: Declared) -> Event:
+    """Return an event that tells nothing that is secret."""
+    if not each.secrets:
+        return event
+    before, wanted = each.hide(event.before), each.hide(event.wanted)
+    message = each.hide(event.message)
+    return replace(event, before=before, wanted=wanted, message=message)

@@ -160,6 +160,7 @@ class File(Resource):
                 data,
                 mode=kept if self.mode is None else self.mode,
                 owner=(user, group),
+                follow=self.ensure == "present",
             )
         except (StoreError, OSError) as error:
             raise ResourceFailed(f"Could not set 'file' on ensure: {error}") from None
