@@ -12,6 +12,7 @@ from fakehosts import TableHost
 from test_agent_resources import FixedSources, Told
 
 from reseal.agent.catalog import BadCatalog, Catalog, parse_catalog
+from reseal.agent.clientbucket import ClientBucket
 from reseal.agent.order import order_of
 from reseal.agent.report import Report
 from reseal.agent.transaction import Transaction
@@ -132,7 +133,10 @@ def applied(
 ) -> tuple[Report, list[str]]:
     log = Told()
     catalog = made(*resources)
-    done = Transaction(catalog, TableHost({}), FixedSources(), log, Fixed(), noop=noop)
+    bucket = ClientBucket(Path("/nosuch"))
+    done = Transaction(
+        catalog, TableHost({}), FixedSources(), bucket, log, Fixed(), noop=noop
+    )
     report = Report("web01", NOW, "u", "production", noop)
     report.catalog = catalog
     report.statuses = done.run()
@@ -244,8 +248,9 @@ def test_what_is_sensitive_is_told_nowhere(tmp_path: Path) -> None:
     resources[-1]["parameters"] |= {"subscribe": "Notify[n]"}  # type: ignore[operator]
     catalog = parse_catalog(json.dumps({"resources": resources}).encode())
     log = Told()
+    bucket = ClientBucket(Path("/nosuch"))
     done = Transaction(
-        catalog, TableHost({}), FixedSources(), log, Fixed(), show_diff=True
+        catalog, TableHost({}), FixedSources(), bucket, log, Fixed(), show_diff=True
     )
     report = Report("web01", NOW, "u", "production", False)
     report.statuses = done.run()

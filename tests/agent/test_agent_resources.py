@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fakehosts import TableHost
 
+from reseal.agent.clientbucket import ClientBucket
 from reseal.agent.host import Done
 from reseal.agent.resources.exec import Exec
 from reseal.agent.resources.file import File
@@ -46,9 +47,17 @@ class FixedSources:
         return Path(found.path).read_bytes()
 
 
-def file(title: Path | str, **parameters: object) -> File:
+def file(title: Path | str, log: Told | None = None, **parameters: object) -> File:
     show = bool(parameters.pop("showing", False))
-    return File(str(title), parameters, FixedSources(), show_diff=show)
+    bucket = ClientBucket(Path(str(parameters.pop("bucket", "/nosuch"))))
+    return File(
+        str(title),
+        parameters,
+        FixedSources(),
+        bucket=bucket,
+        log=log or Told(),
+        show_diff=show,
+    )
 
 
 def brought(resource: Resource, *, noop: bool = False) -> tuple[list[Event], list[str]]:
@@ -173,8 +182,63 @@ def test_an_owner_there_is_not_fails_the_file(tmp_path: Path) -> None:
 )
 def test_files_that_make_no_sense(parameters: Mapping[str, object], said: str) -> None:
     with pytest.raises(BadResource) as caught:
-        file("/tmp/x", **parameters)
+        file("/tmp/x", None, **parameters)
     assert said in str(caught.value)
+
+
+def test_what_a_file_held_is_kept_in_puppets_bucket(tmp_path: Path) -> None:
+    path, gone, bucket, log = (
+        tmp_path / "a",
+        tmp_path / "b",
+        tmp_path / "bucket",
+        Told(),
+    )
+    for each in (path, gone):
+        each.write_text("old\n")
+    assert (
+        len(messages(file(path, log, content="a", bucket=bucket, backup="puppet"))) == 1
+    )
+    assert messages(file(gone, ensure="absent", bucket=bucket, backup="puppet")) == [
+        "removed"
+    ]
+    total = "01d09d19c2139a46aebfb577780d123d7396e97201bc7ead210a2ebff8239dee"
+    kept = bucket / "0/1/d/0/9/d/1/9" / total
+    assert (kept / "contents").read_text() == "old\n"
+    assert (kept / "paths").read_text() == f"{path}\n{gone}\n"
+    assert stat.S_IMODE((kept / "contents").stat().st_mode) == 0o440
+    said = f"info File[{path}]: Filebucketed {path} to puppet with sum {total}"
+    assert said in log.lines
+    path.write_text("old\n")
+    assert messages(file(path, content="a"))
+    assert not (tmp_path / "nosuch").exists(), "without backup nothing is kept"
+
+
+def test_a_directory_is_kept_before_it_is_removed(tmp_path: Path) -> None:
+    directory, bucket = tmp_path / "d", tmp_path / "bucket"
+    (directory / "in").mkdir(parents=True)
+    (directory / "in/x").write_text("x")
+    wanted = file(directory, ensure="absent", force=True, backup="main", bucket=bucket)
+    assert messages(wanted) == ["removed"]
+    assert [p.read_text() for p in bucket.rglob("contents")] == ["x"]
+
+
+def test_a_copy_may_stay_beside(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    path.chmod(0o600)
+    assert messages(file(path, content="a", backup=".bak"))
+    beside = tmp_path / "a.bak"
+    assert (beside.read_text(), stat.S_IMODE(beside.stat().st_mode)) == ("old", 0o600)
+
+
+def test_what_cannot_be_kept_is_not_replaced(tmp_path: Path) -> None:
+    path, bucket = tmp_path / "a", tmp_path / "bucket"
+    path.write_text("old")
+    bucket.write_text("no directory")
+    events, _ = brought(file(path, content="a", backup="puppet", bucket=bucket))
+    assert events[0].status == "failure"
+    assert "Could not back up" in events[0].message
+    assert path.read_text() == "old"
 
 
 def command(title: str, **parameters: object) -> tuple[Exec, Told]:

@@ -137,13 +137,12 @@ def test_a_run_begins_within_seconds_of_the_signature(
         process = node.start("--verbose")
         try:
             node.until("has not been signed yet")
-            time.sleep(4)
-            asked = server.err.count("GET")
+            time.sleep(7)
             cert(site, "sign", WEB)
             begun = time.monotonic()
             node.until("Info: Using environment")
-            assert time.monotonic() - begun < 5, "waitforcert is two minutes"
-            assert asked < 5
+            assert time.monotonic() - begun < 30, "waitforcert is two minutes"
+            assert node.said().count("Will try again") == 1, "the server has held it"
             node.until("Notice: Applied catalog")
         finally:
             process.send_signal(signal.SIGTERM)

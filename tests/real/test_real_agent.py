@@ -24,7 +24,9 @@ SERVICE = (
 MANIFEST = r"""
 notify { 'hi': message => 'hello there' }
 file { '/tmp/t': ensure => directory, mode => '0750' }
-file { '/tmp/t/a': content => "CONTENT\n", mode => '0640', notify => Exec['refreshed'] }
+file { '/tmp/t/a':
+  content => "CONTENT\n", mode => '0640', notify => Exec['refreshed'], backup => puppet,
+}
 file { '/tmp/t/link': ensure => link, target => '/tmp/t/a' }
 file { '/tmp/t/src':
   source => 'puppet:///modules/demo/hello.txt', owner => 'daemon', group => 'daemon',
@@ -42,9 +44,9 @@ service { 't-good': ensure => running, enable => true, subscribe => File['/tmp/t
 package { 'sudo': ensure => installed }
 """
 LEFT_OUT = (
-    r"^Info: (Retrieving|Loading facts|Refreshed CRL|csr_attributes|Computing)",
+    r"^Info: (Retrieving|Loading facts|Refreshed CRL|csr_attributes)",
     r"^Info: (Creating|Certificate Request|Certificate for|Downloaded|Using env)",
-    r"Unscheduling|Filebucketed|Creating state file",
+    r"Unscheduling|Creating state file",
     r"^Notice: (Requesting|Catalog compiled by|Applied catalog)",
     r"^Info: (Caching catalog|Applying configuration)",
     r"^Notice: /File\[/var/cache/puppet/|^Notice: (Class|Stage)\[",

@@ -10,18 +10,21 @@ import json
 import re
 import shlex
 import subprocess
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serverscene import Scene
+from listening import pair_of, serving
+from serverscene import WEB, Scene
 
 from reseal.errors import UnknownEnvironment
 from reseal.primary.endpoints import Compiling
 from reseal.primary.mounts import Mounts
-from reseal.primary.protocol import Wanted
+from reseal.primary.protocol import Asked, Wanted
 from reseal.primary.records import Records
 from reseal.server import access
 from reseal.server.caller import Caller
@@ -339,3 +342,42 @@ def test_a_disk_that_is_nearly_full_takes_nothing_more(served: Served) -> None:
         assert found.status == 507, path
     assert not [each for each in records.root.rglob("*.json") if each.is_file()]
     assert not list(records.root.rglob("contents"))
+
+
+class Slow:
+    """A primary whose catalogs take until they are let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def answer(self, asked: Asked) -> Response:
+        if "/catalog/" in asked.path:
+            self.go.wait(20)
+        return Response(200, "text/plain", b"x")
+
+
+def test_files_do_not_wait_for_catalogs(today: Scene, tmp_path: Path) -> None:
+    slow = Slow()
+    today.api = Api(today.office, access.DEFAULT, slow)
+    pair = pair_of(today.certificate(WEB), tmp_path / "web.pem")
+    statuses: list[int] = []
+    with serving(today) as served:
+
+        def ask() -> None:
+            path = f"/puppet/v3/catalog/{WEB}?environment=production"
+            statuses.append(served.ask("GET", path, pair=pair).status)
+
+        threads = [threading.Thread(target=ask) for _ in range(24)]
+        for each in threads:
+            each.start()
+        time.sleep(1)
+        begun = time.monotonic()
+        path = "/puppet/v3/file_content/modules/x/y?environment=production"
+        assert served.ask("GET", path, pair=pair).status == 200
+        assert served.ask("GET", "/puppet-ca/v1/certificate/ca").status == 200
+        assert time.monotonic() - begun < 10
+        assert not statuses
+        slow.go.set()
+        for each in threads:
+            each.join(30)
+    assert statuses == [200] * 24

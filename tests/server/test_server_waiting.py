@@ -51,12 +51,12 @@ def test_a_certificate_is_there_as_soon_as_it_is_signed(today: Scene) -> None:
         for each in threads:
             each.join(10)
         assert [found.status for _, found in answers] == [200] * 5
-        assert max(taken for taken, _ in answers) < 5
+        assert max(taken for taken, _ in answers) < 15
         told = {found.headers["preference-applied"] for _, found in answers}
         assert told == {"wait=20"}
         begun = time.monotonic()
         assert served.ask("GET", PATH, headers=WAIT).status == 200
-        assert time.monotonic() - begun < 5, "what is there is not waited for"
+        assert time.monotonic() - begun < 15, "what is there is not waited for"
 
 
 def test_who_waits_in_vain_is_told_after_its_time(today: Scene) -> None:
@@ -64,7 +64,7 @@ def test_who_waits_in_vain_is_told_after_its_time(today: Scene) -> None:
         begun = time.monotonic()
         found = served.ask("GET", PATH, headers={"Prefer": "respond-async, wait=1"})
         assert (found.status, found.headers["preference-applied"]) == (404, "wait=1")
-        assert 0.9 < time.monotonic() - begun < 10
+        assert 0.9 < time.monotonic() - begun < 15
         plain = served.ask("GET", PATH)
         assert plain.status == 404
         assert "preference-applied" not in plain.headers
@@ -77,7 +77,7 @@ def test_only_so_many_wait(today: Scene) -> None:
         time.sleep(0.5)
         begun = time.monotonic()
         assert served.ask("GET", PATH, headers=WAIT).status == 404
-        assert time.monotonic() - begun < 5, "there is no room to wait"
+        assert time.monotonic() - begun < 15, "there is no room to wait"
         today.put(NEW)
         signed(today)
         for each in threads:
@@ -92,7 +92,7 @@ def test_a_server_that_stops_lets_everybody_go(today: Scene) -> None:
         time.sleep(0.5)
     thread.join(10)
     assert [found.status for _, found in answers] == [404]
-    assert answers[0][0] < 10
+    assert answers[0][0] < 15
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 from reseal import files
 from reseal.agent.catalog import BadCatalog, Catalog, parse_catalog
+from reseal.agent.clientbucket import ClientBucket
 from reseal.agent.enrolment import Enrolment
 from reseal.agent.facts import facts_of
 from reseal.agent.host import Host
@@ -197,6 +198,7 @@ class Run:
             catalog=catalog,
             host=self.host,
             sources=ServerSources(remote, report.environment),
+            bucket=ClientBucket(self.settings.clientbucketdir),
             log=log,
             clock=self.clock,
             noop=self.settings.noop,

@@ -45,6 +45,7 @@ _DEFAULTS = {
     "show_diff": "false",
     "statedir": "$vardir/state",
     "client_datadir": "$vardir/client_data",
+    "clientbucketdir": "$vardir/clientbucket",
     "agent_catalog_run_lockfile": "$statedir/agent_catalog_run.lock",
     "agent_disabled_lockfile": "$statedir/agent_disabled.lock",
     "lastrunreport": "$statedir/last_run_report.json",
@@ -107,6 +108,7 @@ class AgentSettings:
     vardir: Path
     statedir: Path
     client_datadir: Path
+    clientbucketdir: Path
     agent_catalog_run_lockfile: Path
     agent_disabled_lockfile: Path
     lastrunreport: Path

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reseal.agent.catalog import Catalog, Declared
+from reseal.agent.clientbucket import ClientBucket
 from reseal.agent.host import Host
 from reseal.agent.order import RELATIONS, Order, order_of
 from reseal.agent.report import Status
@@ -54,6 +55,7 @@ class Transaction:
         catalog: What shall be.
         host: The machine.
         sources: Where files come from.
+        bucket: Where what files held before is kept.
         log: Takes what is told.
         clock: The time now.
         noop: Tell only what would be done.
@@ -64,6 +66,7 @@ class Transaction:
     catalog: Catalog
     host: Host
     sources: Sources
+    bucket: ClientBucket
     log: Log
     clock: Clock
     noop: bool = False
@@ -175,7 +178,9 @@ class Transaction:
 
         if kind == "File":
             shows = self.show_diff and not each.secrets
-            return File(title, given, self.sources, show_diff=shows)
+            return File(
+                title, given, self.sources, bucket=self.bucket, log=log, show_diff=shows
+            )
         if kind == "Service":
             return Service(title, given, self.host)
         if kind == "Exec":

@@ -45,8 +45,10 @@ _SIGNING = 16
 """Threads for requests, which may wait for a program; others are not held up."""
 
 _ANSWERING = 8
-_RUNNING = 16
-"""Threads for the runs of nodes, whose catalogs may take long."""
+_COMPILING = 16
+"""Threads for catalogs, which may take long; a node's files do not wait for them."""
+
+_RUNNING = 8
 
 _PIECE = 1 << 18
 """Bytes of an answer that are sent at once."""
@@ -101,6 +103,7 @@ class Listener:
         self._door = Door(self._limits, contexts, self._http, place)
         self._signing = ThreadPoolExecutor(_SIGNING, "signing")
         self._answering = ThreadPoolExecutor(_ANSWERING, "answering")
+        self._compiling = ThreadPoolExecutor(_COMPILING, "compiling")
         self._running = ThreadPoolExecutor(_RUNNING, "running")
 
     async def run(self, listening: socket.socket, stop: asyncio.Event) -> None:
@@ -124,6 +127,7 @@ class Listener:
         await self._http.shutdown(1.0)
         self._signing.shutdown(cancel_futures=True)
         self._answering.shutdown(cancel_futures=True)
+        self._compiling.shutdown(cancel_futures=True)
         self._running.shutdown(cancel_futures=True)
 
     async def _serve(self, asked: web.BaseRequest) -> web.StreamResponse:
@@ -218,6 +222,8 @@ class Listener:
 
     def _pool(self, request: Request) -> ThreadPoolExecutor:
         """Return the threads for a request: what may wait holds up only its like."""
+        if request.path.startswith(f"{MOUNT}/catalog/"):
+            return self._compiling
         if request.path.startswith(f"{MOUNT}/"):
             return self._running
         signs = request.method == "PUT" and "/certificate_request/" in request.path

@@ -18,10 +18,12 @@ from pathlib import Path
 
 from reseal import files
 from reseal.agent.accounts import group_id, user_id
+from reseal.agent.clientbucket import ClientBucket
 from reseal.agent.resources.fileparts import Content, Ensure, Mode, Owner
 from reseal.agent.resources.model import (
     ABSENT,
     BadResource,
+    Log,
     Name,
     Property,
     Resource,
@@ -57,6 +59,8 @@ class File(Resource):
         parameters: Mapping[str, object],
         sources: Sources,
         *,
+        bucket: ClientBucket,
+        log: Log,
         show_diff: bool = False,
     ) -> None:
         """Read what shall be; BadResource in Puppet's words."""
@@ -65,6 +69,7 @@ class File(Resource):
             if name not in _TAKEN:
                 raise BadResource(f"parameter '{name}' is not supported by reseal")
         self._told, self._sources = dict(parameters), sources
+        self._bucket, self._log = bucket, log
         self.path = Path(text_of(parameters.get("path", title)))
         if not self.path.is_absolute():
             text = f"File paths must be fully qualified, not '{self.path}'"
@@ -147,6 +152,7 @@ class File(Resource):
 
     def write(self, data: bytes) -> None:
         """Put the content in place, with owner and mode; ResourceFailed."""
+        self._back_up()
         old = self.status()
         regular = old is not None and stat.S_ISREG(old.st_mode)
         kept = stat.S_IMODE(old.st_mode) if old is not None and regular else 0o644
@@ -173,11 +179,44 @@ class File(Resource):
                 if not truth_of(self._told.get("force", False)):
                     text = "Not removing directory; use 'force' to override"
                     raise ResourceFailed(text)
+                self._back_up()
                 shutil.rmtree(self.path)
             elif status is not None:
+                self._back_up()
                 self.path.unlink()
         except OSError as error:
             raise ResourceFailed(f"{self.path}: {error.strerror}") from None
+
+    def _back_up(self) -> None:
+        """Keep what is there, where `backup` says so; ResourceFailed."""
+        told = self._text("backup") or "false"
+        status = self.status()
+        if status is None or stat.S_ISLNK(status.st_mode) or told == "false":
+            return
+        if told.startswith("."):
+            self._copy_beside(told)
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self._log("info", str(self.name), "Recursively backing up to filebucket")
+            kept = list(self._bucket.keep_all(self.path))
+        else:
+            kept = [(self.path, self._bucket.keep(self.path))]
+        for path, total in kept:
+            self._log("info", "", f"Computing checksum on file {path}")
+            text = f"Filebucketed {path} to {told} with sum {total}"
+            self._log("info", str(self.name), text)
+
+    def _copy_beside(self, ending: str) -> None:
+        beside = self.path.with_name(self.path.name + ending)
+        try:
+            if self.path.is_dir():
+                shutil.rmtree(beside, ignore_errors=True)
+                shutil.copytree(self.path, beside, symlinks=True)
+            else:
+                data, mode = self.path.read_bytes(), self.path.stat().st_mode
+                files.replace(beside, data, mode=stat.S_IMODE(mode), follow=False)
+        except (OSError, StoreError) as error:
+            raise ResourceFailed(f"Could not back up {self.path}: {error}") from None
 
     def _ensure(self) -> str | None:
         told = self._text("ensure")
