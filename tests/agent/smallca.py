@@ -47,6 +47,7 @@ from reseal.x509.csrattributes import CsrAttributes
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 NAME = Certname("web01.example.com")
+URL = "https://puppet:8140"
 
 
 @dataclass
@@ -134,7 +135,7 @@ class SmallCa:
             headers = {k.lower(): v for k, v in ask.request.headers.items()}
             request = Request(ask.request.method, path, ask.request.body, headers)
             found = self.api.answer(request, ANONYMOUS)
-        return Answer(found, f"status {found.status}")
+        return Answer(found, f"status {found.status}", URL)
 
 
 @dataclass
@@ -161,7 +162,7 @@ class Node:
         )
 
     def enrol(self, **wishes: object) -> Ready | Unsigned:
-        wanted = Wishes(NAME, "https://puppet:8140/puppet-ca/v1", **wishes)  # type: ignore[arg-type]
+        wanted = Wishes(NAME, **wishes)  # type: ignore[arg-type]
         return self.run(enrol(self.known(), wanted))
 
     def run(self, steps: Generator[Act, Outcome, Ready | Unsigned]) -> Ready | Unsigned:

@@ -254,3 +254,29 @@ def test_no_server_is_told_with_the_way_out(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Connection to https://localhost:1 failed: Connection refused" in done.stderr
     assert "reseal: hint: is the server's name right" in done.stderr
+
+
+def test_a_list_of_servers_is_gone_through(site: Site, tmp_path: Path) -> None:
+    with running(site, "--workers", "1") as server:
+        node = Node(tmp_path, server.port)
+        listed = f"localhost:1,localhost:{server.port}"
+        first = node.run("--test", "--server_list", listed)
+        assert first.returncode == 2, first.stderr
+        said = (
+            "Warning: Unable to connect to server from server_list setting: Connection "
+            "to https://localhost:1 failed: Connection refused Trying with next server"
+        )
+        assert said in first.stderr
+        told = reports(site)[0]
+        assert told["server_used"] == f"localhost:{server.port}"
+        assert any("server_list" in line["message"] for line in told["logs"])
+        second = node.run("--test", "--server_list", f"localhost:{server.port}")
+        assert (second.returncode, second.stderr) == (0, "")
+    none = node.run("--test", "--server_list", "localhost:1")
+    assert none.returncode == 1
+    wanted = (
+        "Error: Could not run Puppet configuration client: Could not select a "
+        "functional puppet server from server_list: 'localhost:1'"
+    )
+    assert wanted in none.stderr
+    assert len(reports(site)) == 2

@@ -75,6 +75,17 @@ def runs(site: Site) -> None:
         assert "Warning" not in said, said
 
 
+def runs_by_a_list(site: Site, host: Host) -> None:
+    """Have an agent run that is told of two servers, one of which is not there."""
+    listed = "--server_list=puppet.lab.test:1,puppet.lab.test:8140"
+    said = site.text(
+        host.name, f"puppet agent --test --color=false {listed} 2>&1; echo exit $?"
+    )
+    assert said.endswith("exit 0"), said
+    kept = told(site, "report", "show", host.fqdn)
+    assert kept["server_used"] == "puppet.lab.test:8140"
+
+
 def told(site: Site, *words: str) -> Any:
     """Return what a command on the server's host says in JSON."""
     return json.loads(site.text("puppet", f"reseal {' '.join(words)} --json"))
@@ -110,6 +121,7 @@ def test_agents_complete_their_runs_with_every_source_of_catalogs(site: Site) ->
     runs(site)
     for host in site.agents:
         kept_of(site, host)
+        runs_by_a_list(site, host)
         shown = "cat /tmp/made /tmp/sourced /tmp/tree/deep/b.txt /tmp/old"
         assert site.text(host.name, shown).split() == ["static", "hello", "b", "new"]
         classes = "cat $(puppet config print classfile)"

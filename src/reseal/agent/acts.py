@@ -114,7 +114,6 @@ class Wishes:
 
     Attributes:
         certname: Its name.
-        url: Of the CA's API, for messages.
         kind: Of a new key, in words.
         alt_names: The setting `dns_alt_names`.
         ca_fingerprint: SHA-256 of the CA's bundle as it is sent; empty trusts the
@@ -125,7 +124,6 @@ class Wishes:
     """
 
     certname: Certname
-    url: str
     kind: str = "RSA SSL key"
     alt_names: str = ""
     ca_fingerprint: str = ""

@@ -34,8 +34,9 @@ from reseal.agent.acts import (
 )
 from reseal.agent.lock import pid_lock
 from reseal.agent.proof import NotProven
-from reseal.agent.remote import NoConnection, Remote, TrustFiles
+from reseal.agent.remote import NoConnection, TrustFiles
 from reseal.agent.resources.model import Log
+from reseal.agent.servers import Servers
 from reseal.agent.settings import AgentSettings
 from reseal.agent.ssldir import SslDir
 from reseal.agent.states import enrol
@@ -74,7 +75,7 @@ class Enrolment:
     Attributes:
         settings: The node's.
         ssldir: Its files.
-        remote: The CA's server.
+        servers: The CA's.
         log: Takes what is told.
         clock: The time now.
     """
@@ -82,22 +83,14 @@ class Enrolment:
     def __init__(self, settings: AgentSettings, log: Log, clock: Clock) -> None:
         self.settings, self.log, self.clock = settings, log, clock
         self.ssldir = SslDir(settings)
-        self.remote = Remote(
-            settings.ca_server,
-            settings.ca_port,
-            TrustFiles(
-                settings.localcacert,
-                settings.hostcrl,
-                settings.hostcert,
-                settings.hostprivkey,
-                settings.revocation,
-            ),
+        self.trust_files = TrustFiles(
+            settings.localcacert,
+            settings.hostcrl,
+            settings.hostcert,
+            settings.hostprivkey,
+            settings.revocation,
         )
-
-    @property
-    def url(self) -> str:
-        """Of the CA's API, for messages."""
-        return f"{self.remote.url}/puppet-ca/v1"
+        self.servers = Servers(settings.ca_servers, self.trust_files, log)
 
     def known(self) -> Known:
         """Return what the node has."""
@@ -121,7 +114,6 @@ class Enrolment:
         ec = f"EC SSL key using curve {curve}"
         return Wishes(
             certname=told.certname,
-            url=self.url,
             kind=ec if told.key_type == "ec" else "RSA SSL key",
             alt_names=told.dns_alt_names,
             ca_fingerprint=told.ca_fingerprint,
@@ -144,7 +136,7 @@ class Enrolment:
             try:
                 return self.carry_out(enrol(self.known(), self.wishes(wait)))
             finally:
-                self.remote.close()
+                self.servers.close()
 
     def until(
         self,
@@ -212,13 +204,13 @@ class Enrolment:
         """Do one act and return what came of it."""
         if isinstance(act, Ask):
             try:
-                return self.remote.ask(act.request, act.trust)
+                return self.servers.ask(act.request, act.trust)
             except NoConnection as error:
                 return error
         if isinstance(act, Keep):
             self.ssldir.save(self.path(act.file), act.data)
             if act.file in (File.CA, File.CRL):
-                self.remote.close()  # what is trusted has changed
+                self.servers.close()  # what is trusted has changed
         elif isinstance(act, Drop):
             self.ssldir.remove(self.path(act.file))
         elif isinstance(act, Touch):

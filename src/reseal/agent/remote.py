@@ -88,10 +88,12 @@ class Answer:
     Attributes:
         response: Status, media type, body, headers with names in lower case.
         reason: The status in words.
+        url: Of the server that said it.
     """
 
     response: Response
     reason: str
+    url: str
 
 
 class Remote:
@@ -168,7 +170,8 @@ class Remote:
             raise http.client.HTTPException("the answer is too long")
         told = {name.lower(): value for name, value in found.getheaders()}
         media_type = told.get("content-type", "").partition(";")[0].strip()
-        return Answer(Response(found.status, media_type, data, told), found.reason)
+        response = Response(found.status, media_type, data, told)
+        return Answer(response, found.reason, self.url)
 
     def _context(self, trust: Trust) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -68,6 +68,7 @@ class Report:
         catalog: What was applied; None if there was none.
         failed: The run as a whole could not be made.
         seconds: What took how long.
+        server_used: `HOST:PORT`, of a list; empty without one.
     """
 
     host: str
@@ -80,6 +81,7 @@ class Report:
     catalog: Catalog | None = None
     failed: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
+    server_used: str = ""
 
     @property
     def status(self) -> str:
@@ -98,7 +100,7 @@ class Report:
         """Return the document that is sent."""
         pending = any(e.status == "noop" for s in self.statuses for e in s.events)
         catalog = self.catalog
-        told = {
+        told: dict[str, object] = {
             "host": self.host,
             "time": self.time.isoformat(),
             "configuration_version": catalog.version if catalog else None,
@@ -119,6 +121,8 @@ class Report:
             "catalog_uuid": catalog.uuid if catalog else None,
             "cached_catalog_status": "not_used",
         }
+        if self.server_used:
+            told["server_used"] = self.server_used
         return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")
 
     def _metrics(self) -> dict[str, object]:

@@ -27,6 +27,7 @@ from reseal.agent.lock import Held, pid_lock
 from reseal.agent.remote import NoConnection, Remote, Trust
 from reseal.agent.report import Report
 from reseal.agent.resources.model import Level, Log
+from reseal.agent.servers import Servers
 from reseal.agent.settings import AgentSettings
 from reseal.agent.sources import API, ServerSources
 from reseal.agent.transaction import Transaction
@@ -41,6 +42,10 @@ _ROUNDS = 4
 
 class NoRun(ResealError):
     """There was no run, and why; nothing was changed."""
+
+
+class NoServer(ResealError):
+    """None of the listed servers serves; nothing was changed."""
 
 
 @dataclass
@@ -68,6 +73,7 @@ class Run:
 
         Raises:
             NoRun: Another one goes on, or runs are disabled.
+            NoServer: None of the listed servers serves.
             StoreError: The node's own files cannot be written.
         """
         self._check_enabled()
@@ -85,7 +91,6 @@ class Run:
 
     def _locked(self) -> Report:
         told = self.settings
-        remote = Remote(told.server, told.serverport, self.node.remote.files)
         report = Report(
             host=told.certname,
             time=self.clock.now(),
@@ -94,7 +99,9 @@ class Run:
             noop=told.noop,
         )
         log = self._recording(report)
+        servers = Servers(told.servers, self.node.trust_files, log)
         try:
+            remote = self._remote(servers, report)
             log("info", "", f"Using environment '{told.environment}'")
             catalog = self._catalog(remote, report, log)
             if catalog is None:
@@ -104,8 +111,18 @@ class Run:
                 self._apply(catalog, remote, report, log)
             self._report(remote, report)
         finally:
-            remote.close()
+            servers.close()
         return report
+
+    def _remote(self, servers: Servers, report: Report) -> Remote:
+        try:
+            remote = servers.found(Trust.MUTUAL)
+        except NoConnection as error:
+            text = f"Could not run Puppet configuration client: {error}"
+            raise NoServer(text, hint=error.hint) from None
+        if self.settings.servers.listed:
+            report.server_used = f"{remote.host}:{remote.port}"
+        return remote
 
     def _recording(self, report: Report) -> Log:
         def log(level: Level, source: str, message: str) -> None:
@@ -125,7 +142,7 @@ class Run:
             told.certname,
             self.clock.now(),
             noop=told.noop,
-            server=told.server,
+            server=remote.host,
         )
         report.seconds["fact_generation"] = round(time.monotonic() - begun, 6)
         begun = time.monotonic()

@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+from reseal.agent.servers import Address, Candidates, parse_server_list
 from reseal.certname import Certname
+from reseal.errors import ParseError, SettingsError
 from reseal.settings import Flavour, read_values
+from reseal.settingvalues import Values
 
 _VARDIRS = {
     "aio": "/opt/puppetlabs/puppet/cache",
@@ -28,6 +32,7 @@ _RUNDIRS = {
     "debian-user": "~/.puppet/var/run",
 }
 _DEFAULTS = {
+    "server_list": "",
     "environment": "production",
     "key_type": "rsa",
     "named_curve": "prime256v1",
@@ -63,10 +68,22 @@ CURVES = {
 
 
 @dataclass(frozen=True, slots=True)
+class _Servers:
+    """The settings that say who serves what."""
+
+    server: str
+    serverport: int
+    ca_server: str
+    ca_port: int
+    server_list: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
     """Settings of an agent.
 
     Attributes:
+        servers, ca_servers: Of `server`, or `server_list`; and of `ca_server`.
         dns_alt_names: As written.
         certificate_revocation: `chain`, `true`, `leaf` or `false`.
         maxwaitforcert: A duration, or `unlimited`.
@@ -75,10 +92,8 @@ class AgentSettings:
     certname: Certname
     confdir: Path
     ssldir: Path
-    server: str
-    serverport: int
-    ca_server: str
-    ca_port: int
+    servers: Candidates
+    ca_servers: Candidates
     environment: str
     keylength: int
     key_type: str
@@ -135,6 +150,11 @@ class AgentSettings:
         return {"true": "chain", "chain": "chain", "leaf": "leaf"}.get(told, "")
 
 
+_SERVERS = ("servers", "ca_servers")
+NAMES = {*_Servers.__annotations__, *AgentSettings.__annotations__} - {*_SERVERS}
+"""Puppet's names of every setting that an agent reads."""
+
+
 def load_agent_settings(
     flavour: Flavour, *, certname: str, overrides: Mapping[str, str]
 ) -> AgentSettings:
@@ -159,4 +179,21 @@ def load_agent_settings(
         overrides=overrides,
         defaults={**_DEFAULTS, **places},
     )
-    return AgentSettings(**values.fields(AgentSettings))
+    servers = _candidates(values)
+    return AgentSettings(**servers, **values.fields(AgentSettings, leave=_SERVERS))
+
+
+def _candidates(values: Values) -> dict[str, Any]:
+    """Return who serves what; a CA's server that is told by name is no list's."""
+    told = values.fields(_Servers)
+    one = Candidates((Address(told["server"], told["serverport"]),), listed=False)
+    ca = Candidates((Address(told["ca_server"], told["ca_port"]),), listed=False)
+    try:
+        found = parse_server_list(told["server_list"], told["serverport"])
+    except ParseError as error:
+        raise SettingsError(str(values.path), [f"server_list: {error}"]) from None
+    if not found:
+        return {"servers": one, "ca_servers": ca}
+    by_name = "ca_server" in values.given
+    listed = Candidates(found)
+    return {"servers": listed, "ca_servers": ca if by_name else listed}

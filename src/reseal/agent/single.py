@@ -10,10 +10,20 @@ from pathlib import Path
 
 from cryptography import x509
 
-from reseal.agent.acts import Act, File, Held, Known, MakeKey, Outcome, Say, digest
+from reseal.agent.acts import (
+    API,
+    Act,
+    File,
+    Held,
+    Known,
+    MakeKey,
+    Outcome,
+    Say,
+    digest,
+)
 from reseal.agent.enrolment import Enrolment
 from reseal.agent.proof import NotProven, prove
-from reseal.agent.remote import Answer
+from reseal.agent.remote import Trust
 from reseal.agent.states import fetch, submit
 from reseal.agent.truststates import need_ca, need_crls
 from reseal.errors import ResealError
@@ -123,7 +133,7 @@ def _run(node: Enrolment, steps: Flag) -> bool:
                 return bool(ended.value)
             outcome = node.do(act)
     finally:
-        node.remote.close()
+        node.servers.close()
 
 
 def _held(
@@ -150,16 +160,14 @@ def _submit(node: Enrolment) -> Flag:
     held = yield from _held(node, known, make=True)
     assert held is not None  # noqa: S101 - a key is made
     answer = yield from submit(held.key, node.wishes())
-    status = answer.response.status
+    status, url = answer.response.status, f"{answer.url}{API}"
     if status == 400:
-        text = (
-            f"Could not submit certificate request for '{name}' to {node.url} due to a"
-        )
+        text = f"Could not submit certificate request for '{name}' to {url} due to a"
         hint = answer.response.text[:300] or None
         raise Refused(f"{text} conflict on the server", hint=hint)
     if not 200 <= status < 300:
         raise Refused(f"Failed to submit certificate request: {answer.reason}")
-    yield Say("notice", f"Submitted certificate request for '{name}' to {node.url}")
+    yield Say("notice", f"Submitted certificate request for '{name}' to {url}")
     done = yield from _fetched(node, held, known)
     if not done:
         text = f"The certificate for '{name}' has not yet been signed"
@@ -173,21 +181,22 @@ def _download(node: Enrolment) -> Flag:
     if held is None:
         # Puppet asks all the same; without a key there is nothing to be proven.
         raise Refused(f"The certificate for '{name}' has not yet been signed")
-    yield Say("info", f"Downloading certificate '{name}' from {node.url}")
+    url = f"{node.servers.found(Trust.FULL).url}{API}"
+    yield Say("info", f"Downloading certificate '{name}' from {url}")
     return (yield from _fetched(node, held, known))
 
 
 def _fetched(node: Enrolment, held: Held, known: Known) -> Flag:
     try:
-        found = yield from fetch(held, known, node.wishes())
+        answer, mine = yield from fetch(held, known, node.wishes())
     except NotProven as error:
         text = f"Failed to download certificate: {error}"
         raise Refused(text, hint=error.hint) from None
-    if isinstance(found, Answer):
-        if found.response.status != 404:
-            raise Refused(f"Failed to download certificate: {found.reason}")
+    if mine is None:
+        if answer.response.status != 404:
+            raise Refused(f"Failed to download certificate: {answer.reason}")
         return False
-    name, digest = node.settings.certname, certs.fingerprint(found)
+    name, digest = node.settings.certname, certs.fingerprint(mine)
     text = f"Downloaded certificate '{name}' with fingerprint (SHA256) {digest}"
     yield Say("notice", text)
     return True

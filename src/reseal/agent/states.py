@@ -123,17 +123,17 @@ def submit(key: PrivateKey, wishes: Wishes) -> Generator[Act, Outcome, Answer]:
 
 def fetch(
     held: Held, known: Known, wishes: Wishes
-) -> Generator[Act, Outcome, x509.Certificate | Answer]:
-    """Fetch the certificate and keep it if it is good; the answer if there is none."""
+) -> Generator[Act, Outcome, tuple[Answer, x509.Certificate | None]]:
+    """Fetch the certificate and keep it if it is good; the answer, and what it is."""
     get = get_of(f"certificate/{quote(wishes.certname, safe='')}", wait=wishes.wait)
     answer = yield from asked(Ask(get, Trust.FULL))
     if answer.response.status != 200:
-        return answer
+        return answer, None
     mine = _read_certificate(answer.response.body)
     _prove(mine, held, known, wishes)
     yield Keep(File.CERTIFICATE, certs.to_pem(mine))
     yield Drop(File.REQUEST)
-    return mine
+    return answer, mine
 
 
 def _need_certificate(known: Known, wishes: Wishes, held: Held) -> Steps:
@@ -141,18 +141,18 @@ def _need_certificate(known: Known, wishes: Wishes, held: Held) -> Steps:
     name = wishes.certname
     if known.request is None:
         yield from _submitted(held.key, wishes)
-    found = yield from fetch(held, known, wishes)
-    if isinstance(found, Answer) and found.response.status == 404 and known.request:
+    answer, mine = yield from fetch(held, known, wishes)
+    if mine is None and answer.response.status == 404 and known.request:
         # The server may have lost the request, or taken it from the list.
         yield from _submitted(held.key, wishes)
-    if isinstance(found, x509.Certificate):
-        yield Say("info", f"Downloaded certificate for {name} from {wishes.url}")
-        return Ready(held, found)
-    if found.response.status != 404:
-        text = f"Failed to retrieve certificate for {name}: {found.reason}"
+    if mine is not None:
+        yield Say("info", f"Downloaded certificate for {name} from {answer.url}{API}")
+        return Ready(held, mine)
+    if answer.response.status != 404:
+        text = f"Failed to retrieve certificate for {name}: {answer.reason}"
         raise EnrolmentFailed(text)
     yield Say("info", f"Certificate for {name} has not been signed yet")
-    return Unsigned("wait" in found.response.headers.get("preference-applied", ""))
+    return Unsigned("wait" in answer.response.headers.get("preference-applied", ""))
 
 
 def _submitted(key: PrivateKey, wishes: Wishes) -> Generator[Act, Outcome, None]:

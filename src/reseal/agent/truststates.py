@@ -41,7 +41,7 @@ def need_ca(
     if known.ca is None:
         answer = yield from asked(Ask(get, Trust.NOTHING))
         if answer.response.status == 404:
-            hint = f"does {wishes.url} run a CA?"
+            hint = f"does {answer.url} run a CA?"
             raise EnrolmentFailed(
                 "CA certificate is missing from the server", hint=hint
             )

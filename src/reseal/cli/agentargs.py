@@ -16,14 +16,14 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from reseal.agent.settings import AgentSettings, load_agent_settings
+from reseal.agent.settings import NAMES, AgentSettings, load_agent_settings
 from reseal.cli.where import flavour, host_name, overrides_of
 from reseal.errors import UsageError
 
 _OWN = ("noop", "show_diff", "splay", "report")
 """Settings that are options without a value as well."""
 
-_NAMES = (set(AgentSettings.__annotations__) | {"config", "rundir"}) - set(_OWN)
+_NAMES = (NAMES | {"config", "rundir"}) - set(_OWN)
 META = "reseal.settings"
 
 
