@@ -31,6 +31,13 @@ _RUNDIRS = {
     "aio-user": "~/.puppetlabs/var/run",
     "debian-user": "~/.puppet/var/run",
 }
+_PUBLICDIRS = {
+    "aio": "/opt/puppetlabs/puppet/public",
+    "debian": "/var/cache/puppet/public",
+    "puppet3": "$statedir",
+    "aio-user": "~/.puppetlabs/opt/puppet/public",
+    "debian-user": "~/.puppet/cache/public",
+}
 _DEFAULTS = {
     "server_list": "",
     "environment": "production",
@@ -53,7 +60,8 @@ _DEFAULTS = {
     "clientbucketdir": "$vardir/clientbucket",
     "agent_catalog_run_lockfile": "$statedir/agent_catalog_run.lock",
     "agent_disabled_lockfile": "$statedir/agent_disabled.lock",
-    "lastrunreport": "$statedir/last_run_report.json",
+    "lastrunreport": "$statedir/last_run_report.yaml",
+    "lastrunfile": "$publicdir/last_run_summary.yaml",
     "classfile": "$statedir/classes.txt",
     "pidfile": "$rundir/agent.pid",
     "ssl_lockfile": "$ssldir/ssl.lock",
@@ -127,6 +135,7 @@ class AgentSettings:
     agent_catalog_run_lockfile: Path
     agent_disabled_lockfile: Path
     lastrunreport: Path
+    lastrunfile: Path
     classfile: Path
     pidfile: Path
     runinterval: timedelta
@@ -168,19 +177,38 @@ def load_agent_settings(
     Raises:
         SettingsError: Every fault of the file, with its line.
     """
+    values = _values(flavour, certname, overrides)
+    servers = _candidates(values)
+    return AgentSettings(**servers, **values.fields(AgentSettings, leave=_SERVERS))
+
+
+def agent_fields(
+    flavour: Flavour, *, certname: str, overrides: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return every setting that an agent reads, by Puppet's names, in its type.
+
+    Args and errors are those of `load_agent_settings`.
+    """
+    values = _values(flavour, certname, overrides)
+    return {
+        **values.fields(_Servers),
+        **values.fields(AgentSettings, leave=_SERVERS),
+    }
+
+
+def _values(flavour: Flavour, certname: str, overrides: Mapping[str, str]) -> Values:
     places = {
         "vardir": _VARDIRS.get(flavour.name, _VARDIRS["aio"]),
         "rundir": _RUNDIRS.get(flavour.name, _RUNDIRS["aio"]),
+        "publicdir": _PUBLICDIRS.get(flavour.name, _PUBLICDIRS["aio"]),
     }
-    values = read_values(
+    return read_values(
         flavour,
         certname=certname,
         mode="agent",
         overrides=overrides,
         defaults={**_DEFAULTS, **places},
     )
-    servers = _candidates(values)
-    return AgentSettings(**servers, **values.fields(AgentSettings, leave=_SERVERS))
 
 
 def _candidates(values: Values) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Sources: Puppet 8, `settings.rb` (`addargs`), `application.rb`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from reseal.errors import UsageError
 _OWN = ("noop", "show_diff", "splay", "report")
 """Settings that are options without a value as well."""
 
-_NAMES = (NAMES | {"config", "rundir"}) - set(_OWN)
+_NAMES = (NAMES | {"config", "publicdir", "rundir"}) - set(_OWN)
 META = "reseal.settings"
 
 
@@ -70,10 +70,15 @@ def agent_settings(context: typer.Context) -> AgentSettings:
         UsageError: There is no such puppet.conf.
         SettingsError: puppet.conf, or a value of the command line, is wrong.
     """
-    given = dict(context.meta[META])
-    for name in ("ssldir", "vardir", "confdir", "rundir"):
-        if name in given:
-            given[name] = str(Path(given[name]).expanduser().absolute())
-    told = overrides_of(given)
+    told = overrides_of_node(context.meta[META])
     os.umask(0o022)
     return load_agent_settings(flavour(), certname=host_name(), overrides=told)
+
+
+def overrides_of_node(given: Mapping[str, str]) -> dict[str, str]:
+    """Return what a command line gives, with paths made absolute; `UsageError`."""
+    given = dict(given)
+    for name in ("ssldir", "vardir", "confdir", "rundir", "publicdir"):
+        if name in given:
+            given[name] = str(Path(given[name]).expanduser().absolute())
+    return overrides_of(given)

@@ -30,6 +30,7 @@ NOUNS = {
     "catalog": "catalog",
     "report": "report",
     "resource": "resource",
+    "config": "config",
 }
 """The nouns in the order of `reseal --help`, each with its module."""
 
