@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fakehosts import TableHost
 from test_agent_resources import FixedSources, Told
 
+from reseal import __version__
 from reseal.agent.catalog import BadCatalog, Catalog, parse_catalog
 from reseal.agent.clientbucket import ClientBucket
 from reseal.agent.order import order_of
@@ -137,7 +139,7 @@ def applied(
     done = Transaction(
         catalog, TableHost({}), FixedSources(), bucket, log, Fixed(), noop=noop
     )
-    report = Report("web01", NOW, "u", "production", noop)
+    report = Report("web01", NOW, "u", "production", "production", noop)
     report.catalog = catalog
     report.statuses = done.run()
     return report, log.lines
@@ -252,7 +254,7 @@ def test_what_is_sensitive_is_told_nowhere(tmp_path: Path) -> None:
     done = Transaction(
         catalog, TableHost({}), FixedSources(), bucket, log, Fixed(), show_diff=True
     )
-    report = Report("web01", NOW, "u", "production", False)
+    report = Report("web01", NOW, "u", "production", "production", False)
     report.statuses = done.run()
     assert path.read_text() == secret, "it is applied all the same"
     assert secret not in "\n".join(log.lines)
@@ -271,3 +273,27 @@ def test_a_report_is_what_puppet_sends() -> None:
     assert status["containment_path"] == ["Stage[main]", "Main", "Notify[a]"]
     assert status["events"][0]["status"] == "success"
     assert set(status) >= {"title", "resource_type", "evaluation_time", "change_count"}
+    assert yaml.safe_load(report.encode_yaml()) == told
+
+
+def test_the_summary_of_a_run_has_puppets_shape() -> None:
+    report, _ = applied(("Notify", "a", {}), ("Exec", "/bin/false", {}))
+    report.environment = "testing"
+    told = yaml.safe_load(report.encode_summary(NOW))
+    assert told["application"] == {
+        "run_mode": "agent",
+        "initial_environment": "production",
+        "converged_environment": "testing",
+    }
+    assert told["version"] == {"config": "1", "puppet": f"reseal {__version__}"}
+    assert told["resources"]["total"] == 2
+    assert told["events"] == {"total": 2, "success": 1, "failure": 1}
+    assert told["changes"] == {"total": 1}
+    assert told["time"]["last_run"] == int(NOW.timestamp())
+
+
+def test_text_of_no_alphabet_is_kept_in_a_report() -> None:
+    report, _ = applied(("Notify", "a", {"message": "x\ud800\x07\u2028y"}))
+    report.logs.append(("notice", "", "x\ud800\x07\u2028y", NOW))
+    kept = yaml.safe_load(report.encode_yaml())["logs"][-1]["message"]
+    assert kept == "x?\x07\u2028y"

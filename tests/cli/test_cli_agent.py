@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from serverprocess import Site, running
 
 WEB = "web01.example.com"
+REPORT = "var/state/last_run_report.yaml"
+SUMMARY = "public/last_run_summary.yaml"
 Completed = subprocess.CompletedProcess[str]
 
 
@@ -34,6 +37,7 @@ class Node:
             "confdir": self.root,
             "ssldir": self.root / "ssl",
             "vardir": self.root / "var",
+            "publicdir": self.root / "public",
             "rundir": self.root / "run",
             "server": "localhost",
             "serverport": self.port,
@@ -114,7 +118,11 @@ def test_a_node_enrols_applies_its_catalog_and_reports(
         assert "Info: " not in plain.stdout
         kept = [each["status"] for each in reports(site)]
         assert kept == ["unchanged", "changed", "unchanged", "unchanged"]
-        assert node.state("last_run_report.json")["host"] == WEB
+        kept = yaml.safe_load((node.root / REPORT).read_text())
+        assert kept["host"] == WEB
+        summary = yaml.safe_load((node.root / SUMMARY).read_text())
+        assert summary["resources"]["total"] == 3
+        assert summary["changes"]["total"] == 0
         assert (node.root / "var/state/classes.txt").read_text() == "all\n"
         cached = node.root / f"var/client_data/catalog/{WEB}.json"
         assert json.loads(cached.read_text())["name"] == WEB

@@ -5,11 +5,11 @@ Sources: issue "A whole site of our own", 2 and 6.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 
 import pytest
+import yaml
 from hostinstall import install
 from labsite import PROJECT, SMALL7, SMALL8, Site, on_sites
 
@@ -43,6 +43,8 @@ file { '/tmp/t/after': content => 'x', require => Exec['/bin/false'] }
 service { 't-good': ensure => running, enable => true, subscribe => File['/tmp/t/a'] }
 package { 'sudo': ensure => installed }
 """
+SUMMARY = "/var/cache/puppet/public/last_run_summary.yaml"
+REPORT = "/var/cache/puppet/state/last_run_report.yaml"
 LEFT_OUT = (
     r"^Info: (Retrieving|Loading facts|Refreshed CRL|csr_attributes)",
     r"^Info: (Creating|Certificate Request|Certificate for|Downloaded|Using env)",
@@ -84,6 +86,13 @@ def run(site: Site, host: str, agent: str, more: str = "") -> tuple[int, list[st
     return int(code.split()[1]), said("\n".join(lines))
 
 
+def summary_of(site: Site, host: str) -> dict[str, set[str]]:
+    """Return what the summary of the last run has, but for how long what took."""
+    told = yaml.safe_load(site.text(host, f"cat {SUMMARY}"))
+    assert told["time"]["last_run"] > time.time() - 600
+    return {name: {*part} for name, part in told.items() if name != "time"}
+
+
 def three_runs(site: Site, host: str, agent: str) -> list[tuple[int, list[str]]]:
     reset(site, host)
     manifest(site, "a")
@@ -100,7 +109,9 @@ def test_runs_are_told_as_puppet_tells_them(site: Site) -> None:
     site.on("puppet", PREPARE.read_text())
     install(site, host)
     theirs = three_runs(site, host, "puppet agent")
+    shape = summary_of(site, host)
     ours = three_runs(site, host, "reseal agent")
+    assert summary_of(site, host) == shape
     for mine, real in zip(ours, theirs, strict=True):
         apart = set(mine[1]) ^ set(real[1])
         assert not apart, "\n".join(["ours:", *mine[1], "Puppet's:", *real[1]])
@@ -155,13 +166,11 @@ def test_a_node_waits_runs_and_reports_and_puppet_goes_on(site: Site) -> None:
     code, lines = run(site, agent.name, "reseal agent", listed)
     assert code == 0, lines
     assert lines[0].startswith("Warning: Unable to connect to server from server_list")
+    last = yaml.safe_load(site.text(agent.name, f"cat {REPORT}"))
+    assert last["host"] == agent.fqdn
     reports = f"ls /var/lib/puppetserver/reports/{agent.fqdn}"
     assert site.text("puppet", reports), "Puppet Server has kept none"
     after = "puppet agent --test --color=false 2>&1; echo exit $?"
     real = site.text(agent.name, after)
     assert real.endswith("exit 0"), real
     assert "Creating a new" not in real
-    last = json.loads(
-        site.text(agent.name, "cat /var/cache/puppet/state/last_run_report.json")
-    )
-    assert last["host"] == agent.fqdn

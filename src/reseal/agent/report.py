@@ -9,6 +9,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypedDict
+
+import yaml
 
 from reseal import __version__
 from reseal.agent.catalog import Catalog, Declared
@@ -16,6 +19,14 @@ from reseal.agent.resources.model import Event, Level
 
 _FORMAT = 12
 _LABELS = {"out_of_sync": "Out of sync", "failed_to_restart": "Failed to restart"}
+
+
+class Metric(TypedDict):
+    """Numbers of one kind; each with its name and its label."""
+
+    name: str
+    label: str
+    values: list[tuple[str, str, float]]
 
 
 @dataclass(slots=True)
@@ -62,6 +73,7 @@ class Report:
         time: When it began.
         uuid: Of the run.
         environment: In which it is.
+        configured: The environment that the node itself would be in.
         noop: Nothing is changed.
         logs: What was told: level, source, message, time.
         statuses: What became of each resource.
@@ -75,6 +87,7 @@ class Report:
     time: datetime
     uuid: str
     environment: str
+    configured: str
     noop: bool
     logs: list[tuple[Level, str, str, datetime]] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
@@ -97,7 +110,36 @@ class Report:
         return (2 if changes else 0) | (4 if wrong else 0)
 
     def encode(self) -> bytes:
-        """Return the document that is sent."""
+        """Return the document that is sent, in JSON."""
+        return _json(self._document())
+
+    def encode_yaml(self) -> bytes:
+        """Return the document that is kept, as `lastrunreport`."""
+        return _yaml(self._document())
+
+    def encode_summary(self, now: datetime) -> bytes:
+        """Return the numbers of the run, as `lastrunfile`; in Puppet's shape.
+
+        Args:
+            now: When the run ended, aware.
+        """
+        told: dict[str, dict[str, object]] = {
+            "version": {
+                "config": self.catalog.version if self.catalog else None,
+                "puppet": f"reseal {__version__}",
+            },
+            "application": {
+                "run_mode": "agent",
+                "initial_environment": self.configured,
+                "converged_environment": self.environment,
+            },
+        }
+        for name, metric in self._metrics().items():
+            told[name] = {key: value for key, _, value in metric["values"]}
+        told["time"]["last_run"] = int(now.timestamp())
+        return _yaml(told)
+
+    def _document(self) -> dict[str, object]:
         pending = any(e.status == "noop" for s in self.statuses for e in s.events)
         catalog = self.catalog
         told: dict[str, object] = {
@@ -123,9 +165,9 @@ class Report:
         }
         if self.server_used:
             told["server_used"] = self.server_used
-        return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")
+        return told
 
-    def _metrics(self) -> dict[str, object]:
+    def _metrics(self) -> dict[str, Metric]:
         found = self.statuses
         counts = {
             "total": len(found),
@@ -153,9 +195,22 @@ class Report:
         }
 
 
-def _metric(name: str, values: dict[str, float] | dict[str, int]) -> dict[str, object]:
-    rows = [[key, _label(key), value] for key, value in values.items()]
+def _metric(name: str, values: dict[str, float] | dict[str, int]) -> Metric:
+    rows = [(key, _label(key), value) for key, value in values.items()]
     return {"name": name, "label": _label(name), "values": rows}
+
+
+def _json(told: object) -> bytes:
+    return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _yaml(told: object) -> bytes:
+    plain = json.loads(_json(told))  # text of a catalog may not be Unicode's
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    found: bytes = yaml.dump(
+        plain, Dumper=dumper, sort_keys=False, explicit_start=True, encoding="utf-8"
+    )
+    return found
 
 
 def _label(key: str) -> str:

@@ -96,6 +96,7 @@ class Run:
             time=self.clock.now(),
             uuid=str(uuid.uuid4()),
             environment=told.environment,
+            configured=told.environment,
             noop=told.noop,
         )
         log = self._recording(report)
@@ -238,14 +239,15 @@ class Run:
 
     def _report(self, remote: Remote, report: Report) -> None:
         """Keep the report, and send it; that it cannot be sent fails no run."""
-        data = report.encode()
-        _keep(self.settings.lastrunreport, data)
+        _keep(self.settings.lastrunreport, report.encode_yaml())
+        summary = report.encode_summary(self.clock.now())
+        _keep(self.settings.lastrunfile, summary)
         if not self.settings.report:
             return
         name = quote(self.settings.certname, safe="")
         query = urlencode({"environment": report.environment})
         headers = {"Accept": JSON, "Content-Type": JSON, "X-Puppet-Version": "8.10.0"}
-        put = Request("PUT", f"{API}/report/{name}?{query}", data, headers)
+        put = Request("PUT", f"{API}/report/{name}?{query}", report.encode(), headers)
         try:
             answer = remote.ask(put, Trust.MUTUAL)
         except NoConnection as error:
