@@ -32,3 +32,11 @@ def install(site: Site, host: str = "puppet") -> None:
     program.write_text(_PROGRAM)
     program.chmod(0o755)
     shutil.copy(PROJECT / "packaging" / UNIT, root / "etc/systemd/system")
+
+
+def serve(site: Site, settings: str) -> None:
+    """Start the server anew with these settings in its reseal.toml."""
+    site.root("puppet").joinpath("etc/puppet/reseal.toml").write_text(settings)
+    start = f"systemctl restart {UNIT} || journalctl -u {UNIT} -o cat"
+    said = site.on("puppet", start, timeout=60).stdout
+    assert said == ""

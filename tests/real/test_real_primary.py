@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostinstall import UNIT, install
+from hostinstall import install, serve
 from labsite import MIXED, PROJECT, Host, Site, on_sites
 
 pytestmark = pytest.mark.real
@@ -48,14 +48,6 @@ sed -i '/^Conflicts=/d' /etc/systemd/system/reseal-server.service
 systemctl daemon-reload
 systemctl start puppetserver
 """
-
-
-def serve(site: Site, settings: str) -> None:
-    """Start the server anew with these settings."""
-    site.root("puppet").joinpath("etc/puppet/reseal.toml").write_text(settings)
-    start = f"systemctl restart {UNIT} || journalctl -u {UNIT} -o cat"
-    said = site.on("puppet", start, timeout=60).stdout
-    assert said == ""
 
 
 def runs(site: Site) -> None:

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
+from hostinstall import install, serve
 from labsite import MIXED, PUPPET5, PUPPET7, PUPPET8, Site, on_sites
 from regeneration import Deployment
 
@@ -162,3 +163,42 @@ def test_a_request_of_a_strangers_key_is_never_signed(deployment: Deployment) ->
     site.on("agent2", "systemctl start puppet")
     deployment.reseal("resume")
     site.check()
+
+
+@on_sites(MIXED)
+def test_a_site_of_our_own_server_is_regenerated(deployment: Deployment) -> None:
+    site = deployment.site
+    install(site)
+    folder = site.root("puppet") / "etc/puppet/catalogs"
+    folder.mkdir()
+    (folder / "default.yaml").write_text("resources: {file: {/tmp/made: {content: x}}}")
+    site.on("puppet", "systemctl disable --now puppetserver")
+    serve(site, '[primary]\ncatalogs = "static"\n')
+    for host in site.hosts:
+        site.on(host.name, "puppet agent --test", check=False)
+    before, serials = deployment.fingerprints(), deployment.serials()
+    files = deployment.files()
+    survey = json.loads(deployment.reseal("survey", "--json").stdout)
+    assert deployment.files() == files, "seeing changes nothing"
+    server = next(node["server"] for node in survey if node["server"])
+    assert (server["kind"], server["port"], server["infra"]) == ("reseal", 8140, True)
+    assert server["service"] == {
+        "name": "reseal-server",
+        "active": True,
+        "enabled": False,
+    }
+
+    deployment.reseal("regenerate", "--yes")
+
+    assert not set(before.values()) & set(deployment.fingerprints().values())
+    assert not serials & deployment.serials()
+    assert set(deployment.units().values()) == {"active"}
+    states = site.text("puppet", "systemctl is-active reseal-server puppetserver; true")
+    assert states.split() == ["active", "inactive"]
+    site.check()
+    for host in site.hosts:
+        answer = deployment.old_certificate_answer(host.name)
+        assert "BEGIN CERTIFICATE" not in answer, f"{host.name}: {answer}"
+    checks = json.loads(deployment.reseal("verify", "--json").stdout)
+    assert len(checks) == 5 * len(site.hosts)
+    site.on("puppet", "reseal ca check")

@@ -126,6 +126,7 @@ def test_which_agents_enrol_as_a_service(
         ("8.7.0", "puppetserver", PuppetServer),
         ("5.3.16", "puppetserver", PuppetCert),
         ("5.5.22", "webrick", PuppetCert),
+        ("0.1.0", "reseal", PuppetServer),
         ("3.8.7", "rack", PuppetCert),
     ],
 )

@@ -77,6 +77,20 @@ def test_a_runs_name_leads_nowhere_else(name: str) -> None:
             True,
         ),
         (
+            "reseal's server keeps the layout that it found",
+            server(kind="reseal", version="0.1.0", infra=True),
+            "7",
+            "chain",
+            False,
+        ),
+        (
+            "and that may be Ruby's",
+            server(kind="reseal", version="0.1.0", shape="single"),
+            "7",
+            "single",
+            True,
+        ),
+        (
             "a version that is unknown is no old one",
             server(version=""),
             "7",

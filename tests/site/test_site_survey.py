@@ -340,6 +340,27 @@ def test_a_single_ca_of_a_webrick_master(tree: NodeTree) -> None:
     assert server.ca_key_encrypted
 
 
+def test_a_ca_of_reseals_server(tree: NodeTree) -> None:
+    cadir = tree.add_ca()
+    (cadir / "infra_crl.pem").touch()
+    sections = server_sections(tree, "puppetserver no no\nreseal-server yes yes")
+    more = {
+        "packages": b"puppetserver 7.9.5\n",
+        "conf.d": b"ssl-port: 8141\nx/certificate-authority-disabled-service\n",
+        "reseal": b"version 0.1.0\nport 8150\n",
+    }
+    server, faults = server_facts(BASE, Sections(sections.found | more))
+    assert list(faults) == []
+    assert server is not None
+    assert (server.kind, server.version, server.port) == ("reseal", "0.1.0", 8150)
+    assert server.service == ServiceFacts("reseal-server", True, True)
+    assert (server.is_ca, server.infra, server.shape) == (True, True, "chain")
+    quiet = {**more, "reseal": b"version 0.1.0\n"}
+    server, _ = server_facts(BASE, Sections(sections.found | quiet))
+    assert server is not None
+    assert server.port == 8140
+
+
 def test_the_signing_certificate_comes_first(tree: NodeTree) -> None:
     cadir = tree.add_ca()
     bundle = certificate("Root", "Root") + certificate("Puppet CA: puppet", "Root")

@@ -1,8 +1,8 @@
 """The door to a site's CA: who has asked, and the CA's own way of signing.
 
-A running Puppet Server is asked through its HTTP API, with its host's certificate
-and from its host, so that the key to it stays there.  Puppet 3 to 5 is asked
-through its own `puppet cert`.  Neither's files are written behind its back.
+A running Puppet Server, or ours, is asked through its HTTP API, with its host's
+certificate and from its host, so that the key to it stays there.  Puppet 3 to 5 is
+asked through its own `puppet cert`.  Neither's files are written behind its back.
 
 Sources: Puppet Server, `PUT /puppet-ca/v1/certificate_status`; Puppet 5.5,
 `application/cert.rb`.
@@ -58,7 +58,7 @@ class SiteAuthority(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PuppetServer:
-    """The CA of a running Puppet Server, asked through its HTTP API."""
+    """The CA of a running server, Puppet's or ours, asked through its HTTP API."""
 
     host: Target
 
@@ -126,8 +126,9 @@ class PuppetCert:
 
 def authority_of(host: Target) -> SiteAuthority:
     """Return the way to ask the CA on `host`."""
-    version = major(server_of(host.facts).version)
-    return PuppetServer(host) if version >= 6 else PuppetCert(host)
+    server = server_of(host.facts)
+    served = server.kind == "reseal" or major(server.version) >= 6
+    return PuppetServer(host) if served else PuppetCert(host)
 
 
 async def _read_requests(host: Target, names: Sequence[Certname]) -> dict[str, bytes]:

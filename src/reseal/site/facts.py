@@ -14,7 +14,7 @@ from typing import Literal
 Role = Literal["ca", "server", "agent"]
 ServiceManager = Literal["systemd", "sysv", "openrc", "launchd", "windows", "none"]
 AgentMode = Literal["daemon", "cron", "timer", "stopped"]
-ServerKind = Literal["puppetserver", "webrick", "rack"]
+ServerKind = Literal["puppetserver", "reseal", "webrick", "rack"]
 CaShape = Literal["single", "chain"]
 Severity = Literal["stop", "fault", "warning"]
 
@@ -119,6 +119,8 @@ class ServerFacts:
         next_serial: What the CA's `serial` file says; None where it cannot be read.
         certificates: How many files lie in `signed`.
         port: TCP port of the server.
+        infra: The CA's directory has the files that Puppet Server 6 and later keep
+            for infrastructure nodes.
     """
 
     kind: ServerKind
@@ -136,6 +138,7 @@ class ServerFacts:
     next_serial: int | None
     certificates: int
     port: int
+    infra: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ def server_of(node: NodeFacts) -> ServerFacts:
 
 def _has_rubys_layout(server: ServerFacts) -> bool:
     """Tell whether the CA is one of Puppet 3 to 5, or of Puppet Server 2 to 5."""
+    if server.kind == "reseal":
+        return server.shape == "single" and not server.infra
     number = major(server.version)
     return number < 6 and (number > 0 or server.kind != "puppetserver")
 

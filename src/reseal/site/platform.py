@@ -91,6 +91,7 @@ class ServerProgram:
 SERVERS = (
     ServerProgram("puppetserver", "puppetserver"),
     ServerProgram("pe-puppetserver", "puppetserver"),
+    ServerProgram("reseal-server", "reseal"),
     ServerProgram("puppet-master", "webrick"),
     ServerProgram("puppetmaster", "webrick"),
     ServerProgram("pe-httpd", "rack"),

@@ -18,6 +18,7 @@ from reseal.site.facts import (
     Fault,
     NodeFacts,
     ServerFacts,
+    ServerKind,
     ServiceFacts,
     Severity,
 )
@@ -35,6 +36,7 @@ from reseal.x509 import certificate, keys
 _PORT = re.compile(r"\d+", re.ASCII)
 _SERIAL = re.compile(r"(0x)?[0-9A-Fa-f]{1,64}")
 _UPSTREAM = re.compile(r"(?:\d+:)?([0-9][0-9A-Za-z.]*)")
+_NO_CA = "certificate-authority-disabled-service"
 _NEEDED = ("ca_key.pem", "ca_crl.pem", "inventory.txt", "serial")
 _REPLACED = ("hostcert", "hostprivkey", "localcacert", "hostcrl", "cacert", "cacrl")
 _RESTORE = "restore it from a backup of the CA; reseal ca check tells more"
@@ -55,7 +57,7 @@ def server_facts(
         return None, faults
     program, service = found
     settings = sections.settings()
-    is_ca = _is_ca(sections, settings)
+    is_ca = _is_ca(program.kind, sections, settings)
     bundle = reading(faults, "ca_crt", sections, load_many) if is_ca else None
     state, public = key_line(sections, faults) if is_ca else ("missing", None)
     signing_first = _signing_first(bundle or (), public)
@@ -75,6 +77,7 @@ def server_facts(
         next_serial=_serial(sections),
         certificates=sections.number("count"),
         port=_port(program, sections, settings),
+        infra="infra_crl.pem" in sections.lines("files"),
     )
     if is_ca:
         faults += _ca_faults(sections, state, bundle, public)
@@ -96,9 +99,9 @@ def _program(
     return min(pairs, key=lambda pair: not pair[1].active, default=None)
 
 
-def _is_ca(sections: Sections, settings: dict[str, str]) -> bool:
+def _is_ca(kind: ServerKind, sections: Sections, settings: dict[str, str]) -> bool:
     """Tell whether the server is a CA: it has the files and is not turned off."""
-    disabled = "certificate-authority-disabled-service" in sections.text("conf.d")
+    disabled = kind == "puppetserver" and _NO_CA in sections.text("conf.d")
     files = set(sections.lines("files"))
     there = bool(files & {"ca_crt.pem", "ca_key.pem"})
     return there and not disabled and settings.get("ca", "true") != "false"
@@ -106,6 +109,8 @@ def _is_ca(sections: Sections, settings: dict[str, str]) -> bool:
 
 def _version(program: ServerProgram, sections: Sections) -> str:
     """Return the version of a package, without what the distribution adds."""
+    if program.kind == "reseal":
+        return dict(_pairs(sections)).get("version", "")
     if program.kind != "puppetserver":
         return ""
     for row in sections.rows("packages"):
@@ -113,6 +118,13 @@ def _version(program: ServerProgram, sections: Sections) -> str:
         if len(row) == 2 and version:
             return version[1]
     return ""
+
+
+def _pairs(sections: Sections) -> Iterator[tuple[str, str]]:
+    """Yield what reseal's server says of itself."""
+    for row in sections.rows("reseal"):
+        if len(row) == 2:
+            yield row[0], row[1]
 
 
 def _shape(signing_first: tuple[x509.Certificate, ...]) -> CaShape | None:
@@ -141,10 +153,14 @@ def _serial(sections: Sections) -> int | None:
 
 def _port(program: ServerProgram, sections: Sections, settings: dict[str, str]) -> int:
     """Return the server's port: its own configuration, Puppet's settings, the usual."""
-    own = [line for line in sections.lines("conf.d") if "ssl-port" in line]
-    texts = [*own, settings.get("serverport", ""), settings.get("masterport", "")]
-    if program.kind != "puppetserver":
-        texts = texts[len(own) :]
+    texts = [settings.get("serverport", ""), settings.get("masterport", "")]
+    if program.kind == "puppetserver":
+        texts = [
+            *(line for line in sections.lines("conf.d") if "ssl-port" in line),
+            *texts,
+        ]
+    elif program.kind == "reseal":
+        texts.insert(0, dict(_pairs(sections)).get("port", ""))
     found = (_PORT.search(text) for text in texts)
     ports = (int(match[0]) for match in found if match and len(match[0]) <= 5)
     return next((port for port in ports if 0 < port < 65536), program.port)

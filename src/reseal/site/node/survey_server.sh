@@ -18,6 +18,13 @@ for package in puppetserver openvox-server pe-puppetserver; do
         rpm -q --qf '%{NAME} %{VERSION}\n' "$package" 2>/dev/null | grep "^$package "
 done
 
+say reseal
+if known reseal-server && reseal=$(command -v reseal); then
+    export PYTHONDONTWRITEBYTECODE=1
+    echo "version $("$reseal" --version)"
+    "$reseal" server --check 2>/dev/null | sed -n 's/^listener\.port  *\([0-9]*\).*/port \1/p'
+fi
+
 if conf=$("$puppet" config print --section master 2>&1); then
     say config
 else
