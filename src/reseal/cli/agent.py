@@ -22,6 +22,7 @@ from reseal.cli.agentargs import SettingsCommand, agent_settings
 from reseal.cli.agentlog import log_to
 from reseal.cli.agentloop import Loop, Manner
 from reseal.cli.caoptions import examples
+from reseal.cli.colour import Colour, colour_of
 from reseal.cli.output import Screen
 from reseal.clock import SystemClock
 from reseal.errors import UsageError
@@ -60,9 +61,6 @@ Disable = Annotated[
     str | None,
     typer.Option("--disable", metavar="REASON", help="Have no more runs made."),
 ]
-Colour = Annotated[
-    str | None, typer.Option("--color", metavar="true|false", help="On a terminal.")
-]
 
 
 def agent(
@@ -79,12 +77,12 @@ def agent(
     splay: Splay = None,
     enable_runs: Enable = False,
     disable_runs: Disable = None,
-    color: Colour = None,
+    color: Colour = "",
 ) -> None:
     """Enrol this node, and apply its catalog: once, or every half an hour."""
     _refuse_words(context)
     once = test or onetime
-    screen = _screen(color, verbose=test or verbose or debug)
+    screen = Screen(colour_of(color), verbose=test or verbose or debug)
     settings = agent_settings(context)
     settings = replace(
         settings,
@@ -126,10 +124,6 @@ def _refuse_words(context: typer.Context) -> None:
     if context.args:
         text = "The puppet agent command does not take parameters"
         raise UsageError(f"Could not prepare for execution: {text}")
-
-
-def _screen(color: str | None, *, verbose: bool) -> Screen:
-    return Screen(colour=None if color is None else color != "false", verbose=verbose)
 
 
 def _switch(settings: AgentSettings, reason: str | None) -> None:

@@ -13,14 +13,13 @@ from typer.core import TyperCommand, TyperGroup
 
 from reseal.cli import certoptions as options
 from reseal.cli.certdesk import Call, known_names, run
+from reseal.cli.colour import Colour, colour_of
 from reseal.cli.desk import CertOptions
 from reseal.cli.exits import FAILED
 from reseal.cli.hands import Allowances
 from reseal.cli.output import Screen
 from reseal.cli.puppetargs import ACTIONS, SETTINGS, arrange
 from reseal.errors import ResealError, UsageError
-
-_COLOURS = {"true": True, "ansi": True, "false": False}
 
 _HELP: dict[str, tuple[str, str]] = {
     "list": (
@@ -137,7 +136,7 @@ def _options(
     verbose: options.Verbose = False,
     debug: options.Debug = False,
     json: options.Json = False,
-    color: options.Colour = "",
+    color: Colour = "",
     setting: options.Setting = None,
 ) -> None:
     """Keep the options for the action; without one, explain."""
@@ -147,7 +146,7 @@ def _options(
     wordy = verbose or debug
     given = dict(each.partition("=")[::2] for each in setting or ())
     ctx.obj = Call(
-        screen=Screen(_COLOURS.get(color), wordy, json),
+        screen=Screen(colour_of(color), wordy, json),
         given=given,
         options=CertOptions(
             all=every,

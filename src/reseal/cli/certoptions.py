@@ -32,13 +32,4 @@ Digest = Annotated[str, typer.Option(metavar="DIGEST", help="For fingerprints.")
 Verbose = Annotated[bool, _flag("--verbose", "-v", help="Say more.")]
 Debug = Annotated[bool, _flag("--debug", "-d", help="As --verbose.")]
 Json = Annotated[bool, _flag("--json", help="Results as JSON.")]
-Colour = Annotated[
-    str,
-    typer.Option(
-        "--color",
-        metavar="true|false",
-        help="Colours or none, wherever the lines go.",
-        show_default=False,
-    ),
-]
 Setting = Annotated[list[str] | None, typer.Option(hidden=True)]

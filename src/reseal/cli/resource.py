@@ -24,6 +24,7 @@ from reseal.agent.resources.service import Service
 from reseal.agent.services.choose import choose
 from reseal.agent.services.provider import ServiceFailed
 from reseal.cli.caoptions import Json, examples
+from reseal.cli.colour import Colour, colour_of
 from reseal.cli.output import Screen, print_json, shown
 
 app = typer.Typer(
@@ -48,9 +49,6 @@ Fail = Annotated[
 ]
 ToYaml = Annotated[bool, typer.Option("--to_yaml", "--to-yaml", "-y", help="As YAML.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Taken for Puppet's.")]
-Colour = Annotated[
-    str | None, typer.Option("--color", metavar="true|false", help="On a terminal.")
-]
 
 
 @app.callback()
@@ -74,10 +72,10 @@ def service(
     to_yaml: ToYaml = False,
     json: Json = False,
     verbose: Verbose = False,
-    color: Colour = None,
+    color: Colour = "",
 ) -> None:
     """List services, show one, or bring one into a state."""
-    screen = Screen(colour=None if color is None else color != "false", verbose=verbose)
+    screen = Screen(colour_of(color), verbose)
     try:
         found = _found(name, settings or [], screen, noop=noop, fail=fail)
     except (BadResource, ServiceFailed, ProgramFailed) as error:

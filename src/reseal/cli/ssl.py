@@ -27,6 +27,7 @@ from reseal.agent.single import (
 from reseal.cli.agentargs import SettingsCommand, agent_settings
 from reseal.cli.agentlog import UNSIGNED, log_to
 from reseal.cli.caoptions import examples
+from reseal.cli.colour import Colour, colour_of
 from reseal.cli.output import Screen
 from reseal.clock import SystemClock
 from reseal.errors import ResealError
@@ -39,9 +40,6 @@ app = typer.Typer(
     help="A node's own key and certificate, one step at a time.",
 )
 
-Colour = Annotated[
-    str | None, typer.Option("--color", metavar="true|false", help="On a terminal.")
-]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 LocalCa = Annotated[
     bool, typer.Option("--localca", help="Also the CA and its revocation lists.")
@@ -55,9 +53,9 @@ _SETTINGS = (
 
 
 @app.command(cls=SettingsCommand, epilog=examples("reseal ssl bootstrap", _SETTINGS))
-def bootstrap(context: typer.Context, color: Colour = None) -> None:
+def bootstrap(context: typer.Context, color: Colour = "") -> None:
     """Do everything until there is a certificate, and wait for it."""
-    screen = _screen(color, verbose=True)
+    screen = Screen(colour_of(color), verbose=True)
     node = _node(context, screen)
     with _told(screen, bare=True):
         try:
@@ -77,10 +75,10 @@ def bootstrap(context: typer.Context, color: Colour = None) -> None:
     epilog=examples("reseal ssl submit_request", _SETTINGS),
 )
 def submit(
-    context: typer.Context, color: Colour = None, verbose: Verbose = False
+    context: typer.Context, color: Colour = "", verbose: Verbose = False
 ) -> None:
     """Send a request for a certificate; a key is made if there is none."""
-    screen = _screen(color, verbose=verbose)
+    screen = Screen(colour_of(color), verbose)
     node = _node(context, screen)
     with _told(screen):
         submit_request(node)
@@ -92,10 +90,10 @@ def submit(
     epilog=examples("reseal ssl download_cert", _SETTINGS),
 )
 def download_cert(
-    context: typer.Context, color: Colour = None, verbose: Verbose = False
+    context: typer.Context, color: Colour = "", verbose: Verbose = False
 ) -> None:
     """Fetch the certificate, and keep it if it is good."""
-    screen = _screen(color, verbose=verbose)
+    screen = Screen(colour_of(color), verbose)
     node = _node(context, screen)
     with _told(screen):
         if not download(node):
@@ -104,9 +102,9 @@ def download_cert(
 
 
 @app.command(cls=SettingsCommand, epilog=examples("reseal ssl verify", _SETTINGS))
-def verify(context: typer.Context, color: Colour = None) -> None:
+def verify(context: typer.Context, color: Colour = "") -> None:
     """Prove that key, certificate, CA and revocation lists fit together."""
-    screen = _screen(color)
+    screen = Screen(colour_of(color))
     node = _node(context, screen)
     with _told(screen):
         chain = prove_node(node)
@@ -116,9 +114,9 @@ def verify(context: typer.Context, color: Colour = None) -> None:
 
 
 @app.command(cls=SettingsCommand, epilog=examples("reseal ssl show", _SETTINGS))
-def show(context: typer.Context, color: Colour = None) -> None:
+def show(context: typer.Context, color: Colour = "") -> None:
     """Print the certificate."""
-    screen = _screen(color)
+    screen = Screen(colour_of(color))
     node = _node(context, screen)
     with _told(screen):
         screen.plain(render_text(certs.to_der(prove_node(node)[0])))
@@ -132,20 +130,16 @@ def clean(
     context: typer.Context,
     localca: LocalCa = False,
     target: Target = None,
-    color: Colour = None,
+    color: Colour = "",
 ) -> None:
     """Remove key, request and certificate; the CA keeps its own."""
-    screen = _screen(color)
+    screen = Screen(colour_of(color))
     if target is not None:
         context.meta["reseal.settings"]["certname"] = target
     node = _node(context, screen)
     with _told(screen):
         for what, path in clean_node(node, localca=localca):
             screen.notice(f"Removed {what} {path}")
-
-
-def _screen(color: str | None, *, verbose: bool = False) -> Screen:
-    return Screen(colour=None if color is None else color != "false", verbose=verbose)
 
 
 def _node(context: typer.Context, screen: Screen) -> Enrolment:

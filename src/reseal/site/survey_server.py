@@ -56,8 +56,7 @@ def server_facts(
     if found is None:
         return None, faults
     program, service = found
-    settings = sections.settings()
-    is_ca = _is_ca(program.kind, sections, settings)
+    is_ca = _is_ca(program.kind, sections)
     bundle = reading(faults, "ca_crt", sections, load_many) if is_ca else None
     state, public = key_line(sections, faults) if is_ca else ("missing", None)
     signing_first = _signing_first(bundle or (), public)
@@ -76,7 +75,7 @@ def server_facts(
         autosign=sections.text("autosign") or "false",
         next_serial=_serial(sections),
         certificates=sections.number("count"),
-        port=_port(program, sections, settings),
+        port=_port(program, sections),
         infra="infra_crl.pem" in sections.lines("files"),
     )
     if is_ca:
@@ -99,12 +98,12 @@ def _program(
     return min(pairs, key=lambda pair: not pair[1].active, default=None)
 
 
-def _is_ca(kind: ServerKind, sections: Sections, settings: dict[str, str]) -> bool:
+def _is_ca(kind: ServerKind, sections: Sections) -> bool:
     """Tell whether the server is a CA: it has the files and is not turned off."""
     disabled = kind == "puppetserver" and _NO_CA in sections.text("conf.d")
     files = set(sections.lines("files"))
     there = bool(files & {"ca_crt.pem", "ca_key.pem"})
-    return there and not disabled and settings.get("ca", "true") != "false"
+    return there and not disabled and sections.settings().get("ca", "true") != "false"
 
 
 def _version(program: ServerProgram, sections: Sections) -> str:
@@ -151,8 +150,9 @@ def _serial(sections: Sections) -> int | None:
     return int(text, 16) if _SERIAL.fullmatch(text) else None
 
 
-def _port(program: ServerProgram, sections: Sections, settings: dict[str, str]) -> int:
+def _port(program: ServerProgram, sections: Sections) -> int:
     """Return the server's port: its own configuration, Puppet's settings, the usual."""
+    settings = sections.settings()
     texts = [settings.get("serverport", ""), settings.get("masterport", "")]
     if program.kind == "puppetserver":
         texts = [
