@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 from collections.abc import Mapping
@@ -15,7 +16,13 @@ from reseal.agent.host import Done
 from reseal.agent.resources.exec import Exec
 from reseal.agent.resources.file import File
 from reseal.agent.resources.harness import apply
-from reseal.agent.resources.model import BadResource, Event, Level, Resource
+from reseal.agent.resources.model import (
+    BadResource,
+    Event,
+    Level,
+    Resource,
+    ResourceFailed,
+)
 from reseal.agent.resources.notify import Notify
 from reseal.agent.resources.package import Package
 from reseal.agent.sources import Found
@@ -178,6 +185,7 @@ def test_an_owner_there_is_not_fails_the_file(tmp_path: Path) -> None:
         ({"content": "a", "source": "/b"}, "more than one of content, source"),
         ({"recurse": True}, "parameter 'recurse' is not supported by reseal"),
         ({"path": "relative"}, "must be fully qualified"),
+        ({"backup": ".bak/x"}, "an ending cannot have a directory: '.bak/x'"),
     ],
 )
 def test_files_that_make_no_sense(parameters: Mapping[str, object], said: str) -> None:
@@ -229,6 +237,105 @@ def test_a_copy_may_stay_beside(tmp_path: Path) -> None:
     assert messages(file(path, content="a", backup=".bak"))
     beside = tmp_path / "a.bak"
     assert (beside.read_text(), stat.S_IMODE(beside.stat().st_mode)) == ("old", 0o600)
+
+
+def test_a_copy_is_no_program_of_somebody_elses(tmp_path: Path) -> None:
+    path = tmp_path / "tool"
+    path.write_text("old")
+    if os.geteuid() == 0:
+        os.chown(path, 1234, 1234)
+    path.chmod(0o4755)
+    owner = path.stat().st_uid
+    assert messages(file(path, content="a", backup=True))
+    beside = (tmp_path / "tool.puppet-bak").stat()
+    assert (stat.S_IMODE(beside.st_mode), beside.st_uid) == (0o755, owner)
+
+
+def test_a_directory_has_no_copy_beside(tmp_path: Path) -> None:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    gone = file(directory, ensure="absent", force=True, backup=".bak")
+    events, _ = brought(gone)
+    assert "a directory is kept in a bucket only" in events[0].message
+    assert directory.is_dir()
+    assert [each.name for each in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path, bucket = tmp_path / "pipe", tmp_path / "bucket"
+    os.mkfifo(path)
+    log = Told()
+
+    def piped(ensure: str) -> File:
+        return file(
+            path, log, ensure=ensure, content="a", backup="puppet", bucket=bucket
+        )
+
+    assert messages(piped("present")) == []
+    said = "Ensure set to :present but file type is fifo so no content will be synced"
+    assert f"warning File[{path}]: {said}" in log.lines
+    assert messages(piped("file")) == [f"defined content as '{A}'"]
+    assert path.read_text() == "a"
+    path.unlink()
+    os.mkfifo(path)
+    assert messages(piped("absent")) == ["removed"]
+    assert not bucket.exists()
+
+
+def test_what_a_link_leads_to_is_left_alone(tmp_path: Path) -> None:
+    path, precious, log = tmp_path / "link", tmp_path / "precious", Told()
+    precious.write_text("kept")
+    path.symlink_to(precious)
+    assert messages(file(path, log, ensure="present", content="a")) == []
+    assert "file type is link so no content will be synced" in "".join(log.lines)
+    assert precious.read_text() == "kept"
+
+
+@pytest.mark.parametrize("ensure", ["file", "absent", "directory"])
+def test_a_device_is_never_replaced(
+    ensure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "disk"
+    path.write_text("kept")
+    resource = file(path, ensure=ensure)
+    device = Path("/dev/null").stat()
+    monkeypatch.setattr(resource, "status", lambda: device)
+    events, _ = brought(resource)
+    assert "Could not back up files of type characterSpecial" in events[0].message
+    assert path.read_text() == "kept"
+
+
+def test_a_bucket_is_the_agents_alone(tmp_path: Path) -> None:
+    path, bucket = tmp_path / os.fsdecode(b"\xff"), tmp_path / "var/bucket"
+    bucket.parent.mkdir()
+    if os.geteuid() == 0:
+        os.chown(bucket.parent, 1234, 1234)
+    path.write_text("old")
+    path.chmod(0o600)
+    total = ClientBucket(bucket).keep(path)
+    (contents,) = bucket.rglob("contents")
+    paths = contents.with_name("paths")
+    assert contents.parent.name == total
+    assert paths.read_bytes() == os.fsencode(path) + b"\n"
+    ours = {each.lstat().st_uid for each in (bucket, *bucket.rglob("*"))}
+    assert ours == {os.geteuid()}
+
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    contents.unlink()
+    contents.write_text("planted")
+    paths.unlink()
+    paths.symlink_to(victim)
+    with pytest.raises(ResourceFailed, match="Could not back up"):
+        ClientBucket(bucket).keep(path)
+    paths.unlink()
+    ClientBucket(bucket).keep(path)
+    assert (victim.read_text(), contents.read_text()) == ("kept", "old")
+
+    elsewhere = tmp_path / "var/other"
+    elsewhere.symlink_to(bucket)
+    with pytest.raises(ResourceFailed, match="is not a directory of this user"):
+        ClientBucket(elsewhere).keep(path)
 
 
 def test_what_cannot_be_kept_is_not_replaced(tmp_path: Path) -> None:

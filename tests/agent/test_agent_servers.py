@@ -26,6 +26,8 @@ from reseal.x509 import keys
 from reseal.x509.certificate import to_pem
 
 NEW, OLD = "/status/v1/simple/server", "/status/v1/simple/master"
+NOTHING = Path("/nonexistent")
+OTHER = Path(__file__).parents[1] / "data/cadir/puppet-5.5/ca_crt.pem"
 TRYING = "Trying with next server from server_list."
 
 
@@ -90,9 +92,10 @@ def dead() -> Iterator[Address]:
 class Asked:
     """Servers, and what they tell."""
 
-    def __init__(self, *addresses: Address, listed: bool = True) -> None:
-        nothing = Path("/nonexistent")
-        files = TrustFiles(nothing, nothing, nothing, nothing)
+    def __init__(
+        self, *addresses: Address, listed: bool = True, ca: Path = NOTHING
+    ) -> None:
+        files = TrustFiles(ca, NOTHING, NOTHING, NOTHING)
         self.said: list[str] = []
         candidates = Candidates(addresses, listed=listed)
         self.servers = Servers(candidates, files, self._log)
@@ -158,6 +161,16 @@ def test_a_list_of_which_none_serves_is_told() -> None:
     assert caught.value.hint is not None
     assert [line.split(":")[0] for line in tried.said] == ["err"]
     assert TRYING not in tried.said[0]
+
+
+def test_a_list_with_a_server_that_is_not_trusted_is_not_trusted(pair: Path) -> None:
+    with serving(pair, {NEW: 200}) as (stranger, asked), dead() as gone:
+        tried = Asked(stranger, gone, ca=OTHER)
+        with pytest.raises(NoConnection) as caught:
+            tried.servers.found(Trust.CA)
+        assert caught.value.untrusted
+        assert asked == []
+        assert "certificate verify failed" in tried.said[0]
 
 
 def test_a_single_server_is_not_asked_for_its_status(pair: Path) -> None:

@@ -264,6 +264,28 @@ def test_no_server_is_told_with_the_way_out(tmp_path: Path) -> None:
     assert "reseal: hint: is the server's name right" in done.stderr
 
 
+def test_a_run_that_cannot_be_kept_is_reported_all_the_same(
+    site: Site, tmp_path: Path
+) -> None:
+    with running(site, "--workers", "1") as server:
+        node = Node(tmp_path, server.port)
+        (node.root / "public").write_text("no directory")
+        done = node.run("--test")
+        assert done.returncode == 2, done.stderr
+        assert "Error: Could not save last run local report: " in done.stderr
+        assert [each["status"] for each in reports(site)] == ["changed"]
+
+        victim = tmp_path / "victim"
+        victim.write_text("kept")
+        (node.root / "public").unlink()
+        (node.root / "public").mkdir()
+        (node.root / SUMMARY).symlink_to(victim)
+        done = node.run("--test")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert victim.read_text() == "kept"
+        assert not (node.root / SUMMARY).is_symlink()
+
+
 def test_a_list_of_servers_is_gone_through(site: Site, tmp_path: Path) -> None:
     with running(site, "--workers", "1") as server:
         node = Node(tmp_path, server.port)

@@ -115,21 +115,26 @@ class Remote:
         """Where the server is."""
         return f"https://{self.host}:{self.port}"
 
-    def ask(self, request: Request, trust: Trust) -> Answer:
+    def ask(self, request: Request, trust: Trust, limit: float = ANSWER) -> Answer:
         """Return the answer to a request; a connection is kept while trust is.
+
+        Args:
+            request: What is asked for.
+            trust: How the server has to prove itself.
+            limit: Seconds for which it may keep silent.
 
         Raises:
             NoConnection: There is none, or the server has not proven itself.
         """
         if self._open is not None and self._trust is trust:
             try:
-                return self._exchanged(self._open, request)
+                return self._exchanged(self._open, request, limit)
             except (OSError, http.client.HTTPException):
                 self.close()  # a server may let a kept connection go at any time
         self.close()
         self._open, self._trust = self._connected(trust), trust
         try:
-            return self._exchanged(self._open, request)
+            return self._exchanged(self._open, request, limit)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             reason = _reason(error)
@@ -155,12 +160,13 @@ class Remote:
                 f"Connection to {self.url} failed: {reason}",
                 hint="is the server's name right, and does it listen there?",
             ) from None
-        connection.sock.settimeout(ANSWER)
         return connection
 
     def _exchanged(
-        self, connection: http.client.HTTPSConnection, request: Request
+        self, connection: http.client.HTTPSConnection, request: Request, limit: float
     ) -> Answer:
+        if connection.sock is not None:
+            connection.sock.settimeout(limit)
         headers = {"User-Agent": f"reseal/{__version__}", **request.headers}
         body = request.body if request.method in ("PUT", "POST") else None
         connection.request(request.method, request.path, body, headers)

@@ -24,6 +24,7 @@ from reseal.agent.enrolment import Enrolment
 from reseal.agent.facts import facts_of
 from reseal.agent.host import Host
 from reseal.agent.lock import Held, pid_lock
+from reseal.agent.regular import ROOT
 from reseal.agent.remote import NoConnection, Remote, Trust
 from reseal.agent.report import Report
 from reseal.agent.resources.model import Level, Log
@@ -32,7 +33,7 @@ from reseal.agent.settings import AgentSettings
 from reseal.agent.sources import API, ServerSources
 from reseal.agent.transaction import Transaction
 from reseal.clock import Clock
-from reseal.errors import NotFound, ResealError
+from reseal.errors import NotFound, ResealError, StoreError
 from reseal.wire import JSON, Request
 
 _RICH = "application/vnd.puppet.rich+json"
@@ -238,10 +239,13 @@ class Run:
         _keep(self.settings.classfile, classes.encode())
 
     def _report(self, remote: Remote, report: Report) -> None:
-        """Keep the report, and send it; that it cannot be sent fails no run."""
-        _keep(self.settings.lastrunreport, report.encode_yaml())
-        summary = report.encode_summary(self.clock.now())
-        _keep(self.settings.lastrunfile, summary)
+        """Keep the report, and send it; that neither can be done fails no run."""
+        try:
+            _keep(self.settings.lastrunreport, report.encode_yaml())
+            summary = report.encode_summary(self.clock.now())
+            _keep(self.settings.lastrunfile, summary)
+        except StoreError as error:
+            self.log("err", "", f"Could not save last run local report: {error}")
         if not self.settings.report:
             return
         name = quote(self.settings.certname, safe="")
@@ -287,10 +291,10 @@ def enable(settings: AgentSettings) -> None:
 
 def _keep(path: Path, data: bytes) -> None:
     _make(path.parent)
-    files.replace(path, data, mode=0o640)
+    files.replace(path, data, mode=0o640, owner=ROOT, follow=False)
 
 
 def _make(directory: Path) -> None:
     for each in [*reversed(directory.parents), directory]:
         if not each.is_dir():
-            files.make_directory(each, mode=0o755)
+            files.make_directory(each, mode=0o755, owner=ROOT)

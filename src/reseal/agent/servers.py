@@ -15,6 +15,9 @@ from reseal.errors import ParseError
 from reseal.wire import TEXT, Request
 
 _STATUS = "/status/v1/simple"
+_LIMIT = 30.0
+"""Seconds for which a server may keep silent about its status."""
+
 _NEXT = "Trying with next server from server_list."
 
 
@@ -87,7 +90,7 @@ class Servers:
             trust: How it has to prove itself.
 
         Raises:
-            NoConnection: None of a list serves.
+            NoConnection: None of a list serves; `untrusted` if one of them was not.
         """
         if self._found is None:
             self._found = self._chosen(trust)
@@ -100,7 +103,7 @@ class Servers:
         self._found = None
 
     def _chosen(self, trust: Trust) -> Remote:
-        addresses, hint = self._candidates.addresses, None
+        addresses, hint, untrusted = self._candidates.addresses, None, False
         for address in addresses:
             remote = Remote(address.host, address.port, self._files)
             if not self._candidates.listed:
@@ -113,13 +116,14 @@ class Servers:
                 trouble = f"Puppet server {address} is unavailable: {said}"
             except NoConnection as error:
                 hint = hint or error.hint
+                untrusted = untrusted or error.untrusted
                 setting = "Unable to connect to server from server_list setting"
                 trouble = f"{setting}: {error}"
             remote.close()
             self._tell(trouble, last=address is addresses[-1])
         named = ",".join(map(str, addresses))
         text = "Could not select a functional puppet server from server_list"
-        raise NoConnection(f"{text}: '{named}'", hint=hint)
+        raise NoConnection(f"{text}: '{named}'", hint=hint, untrusted=untrusted)
 
     def _tell(self, trouble: str, *, last: bool) -> None:
         if last:
@@ -135,8 +139,9 @@ def _is_port(text: str) -> bool:
 def _status(remote: Remote, trust: Trust) -> Answer:
     """Ask a server whether it serves; those before Puppet 6 know another name."""
     headers = {"Accept": TEXT}
-    answer = remote.ask(Request("GET", f"{_STATUS}/server", headers=headers), trust)
+    newer = Request("GET", f"{_STATUS}/server", headers=headers)
+    answer = remote.ask(newer, trust, limit=_LIMIT)
     if answer.response.status == 404:
         older = Request("GET", f"{_STATUS}/master", headers=headers)
-        answer = remote.ask(older, trust)
+        answer = remote.ask(older, trust, limit=_LIMIT)
     return answer

@@ -19,7 +19,8 @@ from pathlib import Path
 from reseal import files
 from reseal.agent.accounts import group_id, user_id
 from reseal.agent.clientbucket import ClientBucket
-from reseal.agent.resources.fileparts import Content, Ensure, Mode, Owner
+from reseal.agent.regular import read_regular
+from reseal.agent.resources.fileparts import Content, Ensure, Mode, Owner, kind_of
 from reseal.agent.resources.model import (
     ABSENT,
     BadResource,
@@ -41,6 +42,7 @@ _TAKEN = frozenset(
         *("source_permissions", "validate_cmd", "seltype", "selrole", "seluser"),
     )
 )
+_DEVICES = ("blockSpecial", "characterSpecial")
 _ENSURE = ("present", "file", "directory", "link", ABSENT, "false")
 
 
@@ -51,6 +53,7 @@ class File(Resource):
         path: Where it is.
         ensure: `present`, `file`, `directory`, `link`, `absent`, or None.
         mode, owner, group: As numbers; None leaves them.
+        backup: A bucket's name, the ending of a copy, or `false`.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class File(Resource):
             text = f"File paths must be fully qualified, not '{self.path}'"
             raise BadResource(f"Parameter path failed on {self.name}: {text}")
         self.ensure = self._ensure()
+        self.backup = self._backup()
         self.mode = self._mode()
         self.owner, self.group = self._text("owner"), self._text("group")
         self.replaces = truth_of(parameters.get("replace", True))
@@ -150,6 +154,17 @@ class File(Resource):
             raise ResourceFailed(f"{text}; reseal does not have it")
         return self._sources.fetch(found)
 
+    def current(self) -> bytes:
+        """Return what the file holds; ResourceFailed if it is no regular file."""
+        try:
+            return read_regular(self.path)[0]
+        except OSError as error:
+            raise ResourceFailed(f"{self.path}: {error.strerror}") from None
+
+    def warn(self, text: str) -> None:
+        """Tell what is not as somebody may expect it."""
+        self._log("warning", str(self.name), text)
+
     def write(self, data: bytes) -> None:
         """Put the content in place, with owner and mode; ResourceFailed."""
         self._back_up()
@@ -166,7 +181,7 @@ class File(Resource):
                 data,
                 mode=kept if self.mode is None else self.mode,
                 owner=(user, group),
-                follow=self.ensure == "present",
+                follow=False,
             )
         except (StoreError, OSError) as error:
             raise ResourceFailed(f"Could not set 'file' on ensure: {error}") from None
@@ -188,15 +203,22 @@ class File(Resource):
             raise ResourceFailed(f"{self.path}: {error.strerror}") from None
 
     def _back_up(self) -> None:
-        """Keep what is there, where `backup` says so; ResourceFailed."""
-        told = self._text("backup") or "false"
-        status = self.status()
-        if status is None or stat.S_ISLNK(status.st_mode) or told == "false":
+        """Keep what is there, where `backup` says so; ResourceFailed for a device."""
+        status, told = self.status(), self.backup
+        if status is not None and kind_of(status) in _DEVICES:
+            raise ResourceFailed(f"Could not back up files of type {kind_of(status)}")
+        if status is None or told == "false":
             return
+        directory = stat.S_ISDIR(status.st_mode)
+        if not directory and not stat.S_ISREG(status.st_mode):
+            return  # a link, a pipe, a device: there is no content to be kept
         if told.startswith("."):
+            if directory:
+                text = f"Could not back up {self.path}: a directory is kept in a bucket"
+                raise ResourceFailed(f"{text} only, backup => puppet")
             self._copy_beside(told)
             return
-        if stat.S_ISDIR(status.st_mode):
+        if directory:
             self._log("info", str(self.name), "Recursively backing up to filebucket")
             kept = list(self._bucket.keep_all(self.path))
         else:
@@ -209,14 +231,20 @@ class File(Resource):
     def _copy_beside(self, ending: str) -> None:
         beside = self.path.with_name(self.path.name + ending)
         try:
-            if self.path.is_dir():
-                shutil.rmtree(beside, ignore_errors=True)
-                shutil.copytree(self.path, beside, symlinks=True)
-            else:
-                data, mode = self.path.read_bytes(), self.path.stat().st_mode
-                files.replace(beside, data, mode=stat.S_IMODE(mode), follow=False)
+            data, status = read_regular(self.path)
+            owner, mode = (status.st_uid, status.st_gid), status.st_mode & 0o777
+            files.replace(beside, data, mode=mode, owner=owner, follow=False)
         except (OSError, StoreError) as error:
             raise ResourceFailed(f"Could not back up {self.path}: {error}") from None
+
+    def _backup(self) -> str:
+        told = self._text("backup") or "false"
+        if told == "true":
+            return ".puppet-bak"
+        if told.startswith(".") and "/" in told:
+            text = f"an ending cannot have a directory: '{told}'"
+            raise BadResource(f"Parameter backup failed on {self.name}: {text}")
+        return told
 
     def _ensure(self) -> str | None:
         told = self._text("ensure")

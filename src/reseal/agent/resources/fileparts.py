@@ -21,6 +21,22 @@ _SHOWN = 1 << 16
 """Bytes of the largest file of which a diff is shown."""
 
 
+_KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFBLK: "blockSpecial",
+    stat.S_IFCHR: "characterSpecial",
+}
+
+
+def kind_of(status: os.stat_result) -> str:
+    """Return Puppet's (and Ruby's) word for what a file is."""
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "unknown")
+
+
 class Ensure(Property):
     """What is there: nothing, a file, a directory, a link."""
 
@@ -32,8 +48,7 @@ class Ensure(Property):
         status = self.file.status()
         if status is None:
             return ABSENT
-        kinds = ((stat.S_ISDIR, "directory"), (stat.S_ISLNK, "link"))
-        return next((kind for test, kind in kinds if test(status.st_mode)), "file")
+        return kind_of(status)
 
     def in_sync(self, current: str) -> bool:
         if self.should == "present":
@@ -83,13 +98,15 @@ class Content(Property):
 
     def retrieve(self) -> str:
         self.should = f"{{sha256}}{self.file.digest()}"
-        try:
-            found = hashlib.sha256(self.file.path.read_bytes()).hexdigest()
-        except FileNotFoundError:
+        status = self.file.status()
+        if status is None:
             return ABSENT
-        except OSError as error:
-            raise ResourceFailed(f"{self.file.path}: {error.strerror}") from None
-        return f"{{sha256}}{found}"
+        if not stat.S_ISREG(status.st_mode):
+            # Only `ensure => present` leaves it so.
+            text = f"Ensure set to :present but file type is {kind_of(status)}"
+            self.file.warn(f"{text} so no content will be synced")
+            return self.should
+        return f"{{sha256}}{hashlib.sha256(self.file.current()).hexdigest()}"
 
     def in_sync(self, current: str) -> bool:
         return current == self.should or not self.file.replaces
@@ -100,7 +117,7 @@ class Content(Property):
     def details(self, current: str) -> str:
         if not self.file.show_diff:
             return ""
-        old, new = self.file.path.read_bytes(), self.file.content()
+        old, new = self.file.current(), self.file.content()
         if max(len(old), len(new)) > _SHOWN:
             return ""
         lines = [each.decode("utf-8", "replace").splitlines() for each in (old, new)]
