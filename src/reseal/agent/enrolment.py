@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from reseal import files
 from reseal.agent.acts import (
@@ -46,6 +47,8 @@ from reseal.errors import NotFound
 from reseal.x509 import keys
 from reseal.x509.csrattributes import CsrAttributes, read_csr_attributes
 from reseal.x509.oidmapping import read_oid_mapping
+
+T = TypeVar("T")
 
 HELD = 60
 """Seconds for which a server is asked to hold its answer."""
@@ -187,16 +190,14 @@ class Enrolment:
             self._tell(error)
             return Unsigned(waited=False), False
 
-    def carry_out(
-        self, steps: Generator[Act, Outcome, Ready | Unsigned]
-    ) -> Ready | Unsigned:
+    def carry_out(self, steps: Generator[Act, Outcome, T]) -> T:
         """Do what a generator of acts yields, and return what it returns."""
         outcome: Outcome = None
         while True:
             try:
                 act = steps.send(outcome)
             except StopIteration as ended:
-                found: Ready | Unsigned = ended.value
+                found: T = ended.value
                 return found
             outcome = self.do(act)
 

@@ -124,14 +124,8 @@ Flag = Generator[Act, Outcome, bool]
 
 def _run(node: Enrolment, steps: Flag) -> bool:
     node.ssldir.make()
-    outcome: Outcome = None
     try:
-        while True:
-            try:
-                act = steps.send(outcome)
-            except StopIteration as ended:
-                return bool(ended.value)
-            outcome = node.do(act)
+        return node.carry_out(steps)
     finally:
         node.servers.close()
 

@@ -9,6 +9,8 @@ Sources: Puppet 5.5, `application/master.rb` (options, the notice of the start).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -113,17 +115,23 @@ def serve(
         "autosign": autosign,
     }
     options = {"host": host, "port": port, "workers": workers}
-    listener = {f"listener.{k}": v for k, v in options.items() if v is not None}
-
-    def load() -> Config:
-        given = Given(overrides_of(puppet), listener, settings)
-        return load_config(service_flavour(), certname=host_name(), given=given)
-
+    load = partial(_load, puppet, options, settings)
     set_up_log(verbose=verbose, debug=debug)
     if check:
         _say(load(), json)
     else:
         Server(load).run()
+
+
+def _load(
+    puppet: Mapping[str, str | None],
+    options: Mapping[str, str | int | None],
+    settings: Path | None,
+) -> Config:
+    """Return the settings in force, with what the command line gives."""
+    listener = {f"listener.{k}": v for k, v in options.items() if v is not None}
+    given = Given(overrides_of(puppet), listener, settings)
+    return load_config(service_flavour(), certname=host_name(), given=given)
 
 
 def _say(config: Config, json: bool) -> None:

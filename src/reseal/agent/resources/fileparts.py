@@ -54,7 +54,7 @@ class Ensure(Property):
         if self.should == "present":
             return current != ABSENT
         if self.should == "link" and current == "link":
-            return os.readlink(self.file.path) == self.file.target  # noqa: PTH115
+            return os.readlink(self.file.path) == self.file.target  # noqa: PTH115 - as it is
         return current == self.should
 
     def sync(self) -> None:
