@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"x509", "wire", "ca", "store.protocol"}
     | {"primary.options", "primary.protocol"},
     "agent": BASE | {"x509", "wire"},
+    "node": BASE | {"x509"},
     "site": BASE | {"x509", "ca", "extensions.protocol"},
 }
 EVERYTHING = {"cli", "__main__"}

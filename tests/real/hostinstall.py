@@ -1,4 +1,4 @@
-"""reseal and its unit on a host of a real site, as docs/how-to/serve.md says."""
+"""reseal and its units on hosts of a real site, as docs/how-to says."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from labsite import PROJECT, Site
 
 UNIT = "reseal-server.service"
+AGENT = "reseal-agent.service"
 PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
 """Of each release on which reseal runs."""
 
@@ -18,7 +19,7 @@ PYTHONPATH=/opt/reseal exec /usr/bin/python3 -m reseal "$@"
 
 
 def install(site: Site, host: str = "puppet") -> None:
-    """Install reseal and its unit on a host, which reaches no registry."""
+    """Install reseal and its units on a host, which reaches no registry."""
     root = site.root(host)
     into = root / "opt/reseal"
     release = next(each.release for each in site.hosts if each.name == host)
@@ -31,7 +32,19 @@ def install(site: Site, host: str = "puppet") -> None:
     program = root / "usr/local/bin/reseal"
     program.write_text(_PROGRAM)
     program.chmod(0o755)
-    shutil.copy(PROJECT / "packaging" / UNIT, root / "etc/systemd/system")
+    for unit in (UNIT, AGENT) if host == "puppet" else (AGENT,):
+        shutil.copy(PROJECT / "packaging" / unit, root / "etc/systemd/system")
+
+
+def take_over(site: Site, host: str) -> None:
+    """Have our agent run on a host, and take Puppet and its Ruby away."""
+    site.on(
+        host,
+        "systemctl disable --now puppet; "
+        "rm -f /usr/bin/puppet /usr/bin/ruby* /lib/systemd/system/puppet.service; "
+        "systemctl daemon-reload; systemctl enable --now reseal-agent",
+        check=False,
+    )
 
 
 def serve(site: Site, settings: str) -> None:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hostinstall import install, serve
+from hostinstall import install, serve, take_over
 from labsite import MIXED, PUPPET5, PUPPET7, PUPPET8, Site, on_sites
 from regeneration import Deployment
 
@@ -199,6 +199,52 @@ def test_a_site_of_our_own_server_is_regenerated(deployment: Deployment) -> None
     for host in site.hosts:
         answer = deployment.old_certificate_answer(host.name)
         assert "BEGIN CERTIFICATE" not in answer, f"{host.name}: {answer}"
+    checks = json.loads(deployment.reseal("verify", "--json").stdout)
+    assert len(checks) == 5 * len(site.hosts)
+    site.on("puppet", "reseal ca check")
+
+
+@on_sites(MIXED)
+def test_a_site_of_our_own_agents_is_regenerated_and_taken_back(
+    deployment: Deployment,
+) -> None:
+    """Neither Puppet nor Ruby is on any host but one, whose agent is Puppet 5.5."""
+    site, ours = deployment.site, ("puppet", "agent1", "agent3")
+    for host in ours:
+        install(site, host)
+    folder = site.root("puppet") / "etc/puppet/catalogs"
+    folder.mkdir()
+    (folder / "default.yaml").write_text("resources: {file: {/tmp/made: {content: x}}}")
+    site.on("puppet", "systemctl disable --now puppetserver")
+    serve(site, '[primary]\ncatalogs = "static"\n')
+    for host in ours:
+        take_over(site, host)
+        site.on(host, "reseal agent --test", check=False)
+    before, serials = deployment.fingerprints(), deployment.serials()
+    files = deployment.files()
+    survey = json.loads(deployment.reseal("survey", "--json").stdout)
+    assert deployment.files() == files, "seeing changes nothing"
+    flavours = [node["flavour"] for node in survey]
+    assert flavours == ["reseal", "reseal", "puppet", "reseal"]
+    assert [node["ruby"] for node in survey] == ["", "", "/usr/bin/ruby", ""]
+    assert {node["agent_mode"] for node in survey} == {"daemon"}
+    assert not [node["faults"] for node in survey if node["faults"]]
+
+    deployment.kill_at("done", f"{site.fqdn('agent3')}/agent.enrol")
+    deployment.reseal("rollback", "--yes")
+    assert deployment.files() == files
+
+    deployment.reseal("regenerate", "--yes")
+
+    assert not set(before.values()) & set(deployment.fingerprints().values())
+    assert not serials & deployment.serials()
+    for host in ours:
+        assert site.text(host, "systemctl is-active reseal-agent") == "active"
+        site.on(host, "reseal agent --test")
+    site.on("agent2", "puppet agent --test")
+    for each in site.hosts:
+        answer = deployment.old_certificate_answer(each.name)
+        assert "BEGIN CERTIFICATE" not in answer, f"{each.name}: {answer}"
     checks = json.loads(deployment.reseal("verify", "--json").stdout)
     assert len(checks) == 5 * len(site.hosts)
     site.on("puppet", "reseal ca check")

@@ -197,7 +197,9 @@ def test_a_disabled_agent_says_why(tree: NodeTree, text: str, reason: str) -> No
 def test_a_node_without_puppet(tree: NodeTree, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"puppet": b"\n", "manager": b"none\n", "clock": b"1\n"}
     _, faults = node_facts(NODE, Sections(found), Fixed())
-    assert [fault.message for fault in faults] == ["puppet: is not installed"]
+    assert [fault.message for fault in faults] == [
+        "puppet: is not installed, nor is reseal"
+    ]
 
 
 def test_a_puppet_that_fails(tree: NodeTree) -> None:
@@ -286,6 +288,39 @@ def test_absurd_numbers_of_a_server(
     server, _ = server_facts(BASE, Sections(found))
     assert server is not None
     assert (server.next_serial, server.port) == (next_serial, port)
+
+
+def ours(**sections: bytes) -> tuple[NodeFacts, list[Fault]]:
+    """Return what is read of a node that has reseal in Puppet's place."""
+    found = {
+        "puppet": b"/usr/local/bin/reseal\n",
+        "manager": b"systemd\n",
+        "clock": b"1\n",
+        "version": b"0.1.0\n",
+        "config": b"certname = web01\n",
+        "agents": b"reseal-agent yes yes\n",
+        "contract": b'{"contract": 1}\n',
+    }
+    return node_facts(NODE, Sections(found | sections), Fixed())
+
+
+def test_a_node_with_reseal_in_puppets_place() -> None:
+    facts, faults = ours()
+    assert faults == []
+    assert (facts.flavour, facts.puppet_version, facts.ruby) == ("reseal", "0.1.0", "")
+    assert facts.puppet == "/usr/local/bin/reseal"
+    assert facts.agent == ServiceFacts("reseal-agent", active=True, enabled=True)
+
+
+@pytest.mark.parametrize(
+    "told", [b'{"contract": 2}\n', b"reseal: error: No such command 'node'.\n", b""]
+)
+def test_a_reseal_that_we_cannot_work_with(told: bytes) -> None:
+    facts, (fault,) = ours(contract=told)
+    assert facts.flavour == "reseal"
+    assert fault.severity == "fault"
+    assert fault.message == "reseal 0.1.0: does not speak our contract"
+    assert told.decode().strip() in fault.remedy
 
 
 def test_marks_of_other_flavours() -> None:

@@ -49,7 +49,7 @@ class Backup:
 
     async def do(self, at: Target, run: Context) -> None:
         await check(at.transport, 'umask 077; mkdir -p "$1"', at.backup)
-        await at.ruby("backup", at.backup, *at.paths, timeout=3600)
+        await at.ask("backup", at.backup, *at.paths, timeout=3600)
 
 
 class StopAgent:
@@ -164,7 +164,7 @@ class Run:
             run.tell(f"{at.name}/agent.run", f"{outcome['failed']} resources failed")
 
     async def _outcome(self, at: Target, limit: int) -> dict[str, object]:
-        answer: dict[str, object] = await at.ruby(
+        answer: dict[str, object] = await at.ask(
             "run",
             *(at.setting("lastrunfile"), at.setting("lastrunreport")),
             *(f"{at.backup}/started", str(limit)),

@@ -67,7 +67,7 @@ class PuppetServer:
 
     async def sign(self, names: Sequence[Certname]) -> Answer:
         setting = self.host.setting
-        answers = await self.host.ruby(
+        answers = await self.host.ask(
             "ca_api",
             self.host.facts.settings.get("ca_server") or self.host.facts.certname,
             str(server_of(self.host.facts).port),

@@ -27,7 +27,7 @@ from reseal.site.agent_steps import Backup
 from reseal.site.context import Context
 from reseal.site.generation import Generation, server_of
 from reseal.site.rundir import BUNDLE, CRLS
-from reseal.site.server_steps import fault_of, server_name
+from reseal.site.server_steps import UNREACHED, fault_of, server_name
 from reseal.site.target import Target
 from reseal.site.transport import check, read
 from reseal.x509.certificate import public_key, to_pem
@@ -66,7 +66,7 @@ class NodeSigner:
     loop: asyncio.AbstractEventLoop
 
     def sign(self, data: bytes) -> bytes:
-        asked = self.at.ruby("sign", self.path, stdin=base64.b64encode(data))
+        asked = self.at.ask("sign", self.path, stdin=base64.b64encode(data))
         answer = asyncio.run_coroutine_threadsafe(asked, self.loop).result()
         return base64.b64decode(answer["signature"])
 
@@ -118,7 +118,7 @@ class Prepare:
         paths = {name: key_path(at, name) for name in names}
         await check(at.transport, 'umask 077; mkdir -p "$1"', f"{at.backup}/keys")
         wishes = [f"{path}={generation.key_bits}" for path in paths.values()]
-        made = await at.ruby("make_keys", at.backup, *wishes, timeout=900)
+        made = await at.ask("make_keys", at.backup, *wishes, timeout=900)
         return {name: load_public(made[path].encode()) for name, path in paths.items()}
 
     async def _authority(
@@ -158,7 +158,7 @@ class Prepare:
         await check(at.transport, 'umask 077; mkdir -p "$1"', f"{at.backup}/new")
         for name, tree in trees.items():
             text = json.dumps(tree.entries).encode()
-            await at.ruby("stage", f"{at.backup}/new/{name}", owner, stdin=text)
+            await at.ask("stage", f"{at.backup}/new/{name}", owner, stdin=text)
 
 
 class Install:
@@ -178,7 +178,7 @@ class Install:
         pairs = [f"{at.setting('ssldir')}={at.backup}/new/ssl"]
         if inside is None:
             pairs.append(f"{cadir}={at.backup}/new/ca")
-        await at.ruby("install", at.backup, *pairs, timeout=900)
+        await at.ask("install", at.backup, *pairs, timeout=900)
 
     async def _catch_up(self, at: Target, run: Context) -> None:
         """Take in what the old CA has signed or revoked since the backup.
@@ -214,7 +214,7 @@ async def _require_answer(at: Target) -> None:
     if service is None or not service.active or await at.has("setting-aside"):
         return
     fault = await fault_of(at)
-    if fault is not None and fault.startswith(("SocketError", "Errno::")):
+    if fault is not None and fault.startswith(UNREACHED):
         name = server_name(at)
         hint = f"make {name} lead to the server there (DNS or /etc/hosts)"
         raise StepFailed(f"{at.name}: {name} does not lead there: {fault}", hint=hint)

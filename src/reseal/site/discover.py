@@ -21,7 +21,9 @@ from reseal.site.platform import PUPPET_COMMANDS
 from reseal.site.transport import Transport, check
 
 _LIST = r"""
-for puppet in %s "$(command -v puppet)"; do [ ! -x "$puppet" ] || break; done
+for puppet in %s "$(command -v puppet)" "$(command -v reseal)"; do
+    [ ! -x "$puppet" ] || break
+done
 cadir=$1
 if [ -z "$cadir" ]; then
     cadir=$("$puppet" config print --section master cadir) || exit 1

@@ -152,13 +152,15 @@ def waits(at: Target) -> int:
 
 async def launch_agent(at: Target) -> None:
     """Run the agent once, in the background: it enrols, waits, and makes a run."""
-    if at.facts.disabled is not None and major(at.facts.puppet_version) >= 6:
+    ours = at.facts.flavour == "reseal"
+    bootstraps = ours or major(at.facts.puppet_version) >= 6
+    if at.facts.disabled is not None and bootstraps:
         words = ["ssl", "bootstrap", "--waitforcert", "2"]
     else:
         words = ["agent", "--onetime", "--no-daemonize", "--verbose", "--no-splay"]
-        words += ["--waitforcert", "2", "--no-usecacheonfailure"]
+        words += ["--waitforcert", "2"] + ["--no-usecacheonfailure"] * (not ours)
     log, pid = f"{at.backup}/agent.log", f"{at.backup}/agent.pid"
-    await at.ruby("launch", log, pid, at.facts.puppet, *words, "--color=false")
+    await at.ask("launch", log, pid, at.facts.puppet, *words, "--color=false")
 
 
 async def look(at: Target, limit: int, *, certificate: bool = False) -> Identity:
@@ -169,7 +171,7 @@ async def look(at: Target, limit: int, *, certificate: bool = False) -> Identity
         limit: Seconds to wait for a key.
         certificate: Wait for a certificate too.
     """
-    answer: Identity = await at.ruby(
+    answer: Identity = await at.ask(
         "identity",
         *(at.setting("hostprivkey"), at.setting("hostcert")),
         *(str(limit), "certificate" if certificate else "key"),

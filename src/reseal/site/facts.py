@@ -15,6 +15,7 @@ Role = Literal["ca", "server", "agent"]
 ServiceManager = Literal["systemd", "sysv", "openrc", "launchd", "windows", "none"]
 AgentMode = Literal["daemon", "cron", "timer", "stopped"]
 ServerKind = Literal["puppetserver", "reseal", "webrick", "rack"]
+Flavour = Literal["puppet", "openvox", "pe", "reseal"]
 CaShape = Literal["single", "chain"]
 Severity = Literal["stop", "fault", "warning"]
 
@@ -152,10 +153,10 @@ class NodeFacts:
         reachable: A command could be run there as root.
         platform: Kernel, distribution and version, as `linux debian 12 x86_64`.
         service_manager: What starts and stops services there.
-        puppet: Path of the `puppet` command.
+        puppet: Path of the `puppet` command, or of `reseal`, where that is the agent.
         puppet_version: Version of the agent.
-        flavour: `puppet`, `openvox` or `pe`.
-        ruby: Path of the Ruby that Puppet runs on.
+        flavour: Whose agent it is: `puppet`, `openvox`, `pe`, or ours, `reseal`.
+        ruby: Path of the Ruby that Puppet runs on; empty with reseal.
         settings: Puppet's settings for the agent, `puppet config print`; on the way
             to the ssldir links are followed.
         owner: `user:group` that owns the ssldir.
@@ -181,7 +182,7 @@ class NodeFacts:
     service_manager: ServiceManager = "none"
     puppet: str = ""
     puppet_version: str = ""
-    flavour: Literal["puppet", "openvox", "pe"] = "puppet"
+    flavour: Flavour = "puppet"
     ruby: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     owner: str = ""

@@ -102,6 +102,12 @@ SERVERS = (
 """In the order they are looked for; a web server counts only with a Puppet site."""
 
 AGENT_SERVICES = ("puppet", "pe-puppet", "puppet-agent")
+"""Of Puppet's agent; where none of them is used, the node's agent may be ours."""
+
+OUR_AGENT = "reseal-agent"
+"""The service of `reseal agent`."""
+
+OUR_COMMANDS = ("/usr/local/bin/reseal", "/usr/bin/reseal", "/opt/reseal/bin/reseal")
 
 PUPPET_COMMANDS = (
     "/opt/puppetlabs/bin/puppet",

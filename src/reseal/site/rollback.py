@@ -102,7 +102,7 @@ class Rollback:
             service = service_of(at)
             if await at.is_active(service):
                 await at.stop(service)
-        await at.ruby("restore", at.backup, *at.paths, timeout=3600)
+        await at.ask("restore", at.backup, *at.paths, timeout=3600)
 
     async def _settle_server(
         self, at: Target, server: ServerFacts, *, restart: bool
@@ -154,7 +154,7 @@ async def _unlike_found(at: Target, port: int) -> str | None:
     """
     probe = {"host": at.facts.certname, "port": port, "path": "/"}
     probe["expected"] = at.setting("hostcert")
-    answers = await at.ruby("probe", stdin=json.dumps([probe]).encode(), timeout=60)
+    answers = await at.ask("probe", stdin=json.dumps([probe]).encode(), timeout=60)
     answer = answers[0]
     if "server" not in answer:
         return str(answer.get("error"))
@@ -166,4 +166,4 @@ async def _unlike_found(at: Target, port: int) -> str | None:
 async def _end_background(at: Target) -> None:
     """End the agent that the run itself had started, if it still runs."""
     if await at.has("agent.pid"):
-        await at.ruby("launch", f"{at.backup}/agent.log", f"{at.backup}/agent.pid")
+        await at.ask("launch", f"{at.backup}/agent.log", f"{at.backup}/agent.pid")

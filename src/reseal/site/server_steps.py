@@ -26,6 +26,10 @@ PAUSE = 1.0
 """Seconds between two looks at a server that starts."""
 
 
+UNREACHED = ("SocketError", "Errno::", "gaierror", "ConnectionRefusedError", "OSError")
+"""What Ruby and Python call it when a name leads nowhere, or to nobody."""
+
+
 class StopServer:
     """Stop the server's service."""
 
@@ -104,7 +108,7 @@ async def fault_of(at: Target) -> str | None:
     }
     if checks_revocation(at):
         probe["crls"] = at.setting("hostcrl")
-    answers = await at.ruby("probe", stdin=json.dumps([probe]).encode(), timeout=60)
+    answers = await at.ask("probe", stdin=json.dumps([probe]).encode(), timeout=60)
     answer = answers[0]
     if "error" in answer:
         return str(answer["error"])

@@ -10,10 +10,11 @@ Sources: `node/survey_agent.sh`; Puppet, `settings.rb` (`puppet config print`) a
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from cryptography import x509
@@ -25,6 +26,7 @@ from reseal.site.facts import (
     CertificateFacts,
     CrlFacts,
     Fault,
+    Flavour,
     NodeFacts,
     ServiceFacts,
     ServiceManager,
@@ -53,6 +55,9 @@ KeyState = Literal["missing", "locked", "broken", "plain", "encrypted"]
 _AGENT = re.compile(r"Puppet/(\d{1,4}[\w.]{,40})", re.ASCII)
 _VERSION = re.compile(r"(\d{1,4}\.\d[\w.]{,40})", re.ASCII)
 _REPAIR = "repair or remove the file; a regeneration makes a new one"
+
+_CONTRACT = '{"contract": 1}'
+"""What a reseal says that does what we ask as we ask it (`reseal node contract`)."""
 
 T = TypeVar("T")
 
@@ -149,7 +154,7 @@ def certificates(
 def key_line(
     sections: Sections, faults: list[Fault]
 ) -> tuple[KeyState, keys.PublicKey | None]:
-    """Return what `public_keys.rb` told of one private key."""
+    """Return what `public_keys` told of one private key."""
     state, _, rest = sections.text("key").partition(" ")
     if state in ("missing", "locked"):
         return cast(KeyState, state), None
@@ -184,16 +189,28 @@ def agent_service(sections: Sections) -> ServiceFacts | None:
 def _complaints(sections: Sections) -> list[Fault]:
     """Return faults of Puppet itself: not there, or not able to tell its settings."""
     if not sections.text("puppet"):
-        hint = "install the agent, or take the node out of the site file"
-        return [Fault("fault", "puppet: is not installed", hint)]
+        hint = "install an agent, or take the node out of the site file"
+        return [Fault("fault", "puppet: is not installed, nor is reseal", hint)]
     if sections.has("config-error"):
         last = (sections.lines("config-error") or ("no answer",))[-1]
-        hint = "run there: puppet config print --section agent"
-        return [Fault("fault", f"puppet config print: fails: {last}", hint)]
+        program = posixpath.basename(sections.text("puppet"))
+        hint = f"run there: {program} config print --section agent"
+        return [Fault("fault", f"{program} config print: fails: {last}", hint)]
+    if sections.has("contract"):
+        return list(_strangeness(sections))
     if not sections.text("ruby"):
         hint = "reseal uses the Ruby that Puppet runs on; put it on root's PATH"
         return [Fault("fault", "ruby: is not found", hint)]
     return []
+
+
+def _strangeness(sections: Sections) -> Iterator[Fault]:
+    """Find a reseal on the node that we cannot work with."""
+    told = sections.text("contract")
+    if told != _CONTRACT:
+        message = f"reseal {sections.text('version')}: does not speak our contract"
+        remedy = f"install the reseal there that is here; it answers: {told[:80]}"
+        yield Fault("fault", message, remedy)
 
 
 def _physical(settings: dict[str, str], ssldir: str) -> dict[str, str]:
@@ -221,7 +238,9 @@ def _manager(sections: Sections) -> ServiceManager:
     return cast(ServiceManager, told) if told in get_args(ServiceManager) else "none"
 
 
-def _flavour(sections: Sections) -> Literal["puppet", "openvox", "pe"]:
+def _flavour(sections: Sections) -> Flavour:
+    if sections.has("contract"):
+        return "reseal"
     marks = {row[0] for row in sections.rows("marks")}
     if "pe" in marks or "Puppet Enterprise" in sections.text("version"):
         return "pe"

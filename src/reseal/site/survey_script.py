@@ -20,6 +20,8 @@ from reseal.site.platform import (
     BACKUP_PARENT,
     MANAGERS,
     OPENVOX_MARKS,
+    OUR_AGENT,
+    OUR_COMMANDS,
     PE_MARKS,
     PUPPET_COMMANDS,
     RUBIES,
@@ -113,6 +115,8 @@ def tables() -> str:
     words = {
         "puppet_commands": PUPPET_COMMANDS,
         "agent_services": AGENT_SERVICES,
+        "our_agent": (OUR_AGENT,),
+        "our_commands": OUR_COMMANDS,
         "server_services": tuple(server.service for server in SERVERS),
         "pe_marks": PE_MARKS,
         "openvox_marks": OPENVOX_MARKS,

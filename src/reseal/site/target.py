@@ -1,8 +1,9 @@
 """A node during a run: its facts, the way to it, and its part of the backup.
 
 Guarantee: what a run leaves on a node lies in one directory that only root can
-enter, named after the run.  Nothing is installed; Ruby scripts run on Puppet's own
-Ruby and get secrets neither as arguments nor as input.
+enter, named after the run.  Nothing is installed: Ruby scripts run on Puppet's own
+Ruby, and where there is reseal in its place, that does the same as `reseal node`.
+Secrets are neither arguments nor input.
 """
 
 from __future__ import annotations
@@ -77,30 +78,35 @@ class Target:
         """Return where the backup keeps a file or directory."""
         return f"{self.backup}/tree{path}"
 
-    async def ruby(
+    async def ask(
         self,
-        script: str,
+        deed: str,
         *args: str,
         stdin: bytes = b"",
         timeout: float | None = None,
     ) -> Any:
-        """Run one of the scripts of `site/node` and return the JSON it printed.
+        """Have one of the deeds of `site/node` done and return the JSON it printed.
 
         Raises:
             CommandFailed: It did not end with exit status 0, or printed no JSON.
         """
-        text = (files("reseal.site") / "node" / f"{script}.rb").read_text()
         printed = await check(
             self.transport,
             'exec "$@"',
-            *(self.facts.ruby, "-e", text, "--", *args),
+            *(*self._program(deed), "--", *args),
             stdin=stdin,
             timeout=timeout,
         )
         try:
             return json.loads(printed)
         except ValueError:
-            raise CommandFailed(f"{self.name}: {script}: printed no answer") from None
+            raise CommandFailed(f"{self.name}: {deed}: printed no answer") from None
+
+    def _program(self, deed: str) -> tuple[str, ...]:
+        if self.facts.flavour == "reseal":
+            return self.facts.puppet, "node", deed
+        text = (files("reseal.site") / "node" / f"{deed}.rb").read_text()
+        return self.facts.ruby, "-e", text
 
     async def is_active(self, service: ServiceFacts) -> bool:
         """Tell whether a service runs now."""

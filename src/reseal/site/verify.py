@@ -34,8 +34,12 @@ from reseal.x509.bundle import (
 from reseal.x509.certificate import fingerprint, public_key
 from reseal.x509.keys import key_fingerprint
 
-_REFUSALS = ("OpenSSL::SSL::SSLError", "EOFError", "Errno::ECONNRESET", "Errno::EPIPE")
-"""What Ruby calls it when the other side ends a TLS connection."""
+REFUSALS = (
+    *("OpenSSL::SSL::SSLError", "EOFError", "Errno::ECONNRESET", "Errno::EPIPE"),
+    *("SSLError", "SSLEOFError", "SSLZeroReturnError"),
+    *("ConnectionResetError", "BrokenPipeError"),
+)
+"""What Ruby and Python call it when the other side ends a TLS connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ async def _handshakes(at: Target, standard: Standard) -> list[Check]:
         old = {name: at.kept(path or "") for name, path in files.items()}
         probes.append(way | old)
     data = json.dumps(probes).encode()
-    answers = await at.ruby("probe", stdin=data, timeout=30 + 25 * len(probes))
+    answers = await at.ask("probe", stdin=data, timeout=30 + 25 * len(probes))
     return list(judge(at, answers))
 
 
@@ -199,7 +203,7 @@ def judge(at: Target, answers: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
         if at.facts.hostcert is None:
             continue
         seen = str(old.get("error") or f"HTTP status {old.get('status')}")
-        refused = reached and "tried" in old and seen.startswith(_REFUSALS)
+        refused = reached and "tried" in old and seen.startswith(REFUSALS)
         told = f"{_word(refused)}: {seen.rpartition('state=error: ')[2]}"
         yield Check(at.name, "old certificate", refused, told)
 

@@ -24,7 +24,7 @@ say servers
 services $server_services
 
 # Lines of cron that start an agent, and timers that start a unit that does.
-agent='puppet[^#]*agent|puppetd|run-puppet|puppet-run'
+agent='puppet[^#]*agent|puppetd|run-puppet|puppet-run|reseal +agent'
 say cron
 cat /etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/* /var/spool/cron/root \
     /etc/anacrontab 2>/dev/null | grep -E "^[^#]*($agent)"
@@ -49,6 +49,10 @@ say puppet
 echo "$puppet"
 say ruby
 echo "$ruby"
+if [ -n "$reseal" ] && [ "$puppet" = "$reseal" ]; then
+    say contract
+    "$reseal" node contract 2>&1 | tail -n 1
+fi
 if [ -n "$puppet" ]; then
     if conf=$("$puppet" config print --section agent 2>&1); then
         say config
@@ -72,10 +76,7 @@ if [ -n "$puppet" ]; then
         say physical
         physical "$ssldir"
     fi
-    if [ -n "$ruby" ]; then
-        say key
-        "$ruby" -e "$public_keys" "$(setting hostprivkey)" "$(setting passfile)" 2>&1
-    fi
+    say_key "$(setting hostprivkey)" "$(setting passfile)"
 fi
 say free
 free "$backup_parent"

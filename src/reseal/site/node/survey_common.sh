@@ -67,7 +67,35 @@ else
 fi
 define_manager "$manager"
 
+# is_ours: reseal's agent is this node's: it runs, or Puppet's neither does nor would.
+is_ours() {
+    known "$our_agent" || return 1
+    if status "$our_agent"; then return 0; fi
+    for service in $agent_services; do
+        if known "$service" && { status "$service" || enabled "$service"; }; then
+            return 1
+        fi
+    done
+}
+
+# say_key KEY PASSFILE: a line about a private key, where there is a program to ask.
+say_key() {
+    if [ -n "$ruby" ]; then
+        say key
+        "$ruby" -e "$public_keys" "$@" 2>&1
+    elif [ -n "$reseal" ] && [ "$puppet" = "$reseal" ]; then
+        say key
+        "$reseal" node public_keys -- "$@" 2>&1 | sed 's/^\["//; s/"\]$//'
+    fi
+}
+
+export PYTHONDONTWRITEBYTECODE=1
 puppet=$(first $puppet_commands)
 [ -n "$puppet" ] || puppet=$(command -v puppet) || puppet=
-ruby=$(first $(rubies "$puppet"))
-[ -n "$ruby" ] || ruby=$(command -v ruby) || ruby=
+reseal=$(command -v reseal) || reseal=$(first $our_commands)
+if [ -n "$reseal" ] && { [ -z "$puppet" ] || is_ours >/dev/null 2>&1; }; then
+    puppet=$reseal agent_services=$our_agent ruby=
+else
+    ruby=$(first $(rubies "$puppet"))
+    [ -n "$ruby" ] || ruby=$(command -v ruby) || ruby=
+fi

@@ -19,8 +19,7 @@ for package in puppetserver openvox-server pe-puppetserver; do
 done
 
 say reseal
-if known reseal-server && reseal=$(command -v reseal); then
-    export PYTHONDONTWRITEBYTECODE=1
+if [ -n "$reseal" ] && known reseal-server; then
     echo "version $("$reseal" --version)"
     "$reseal" server --check 2>/dev/null | sed -n 's/^listener\.port  *\([0-9]*\).*/port \1/p'
 fi
@@ -100,9 +99,6 @@ if [ -d "$cadir" ]; then
         head -n 5
     say strangers
     grep -n '/CN=.*/' "$cadir/inventory.txt" 2>/dev/null | head -n 5
-    if [ -n "$ruby" ]; then
-        say key
-        "$ruby" -e "$public_keys" "$cadir/ca_key.pem" "$cadir/private/ca.pass" 2>&1
-    fi
+    say_key "$cadir/ca_key.pem" "$cadir/private/ca.pass"
 fi
 say end

@@ -1,0 +1,35 @@
+"""`reseal node`: what `reseal site` has done on a node that has reseal and no Puppet.
+
+It is no command for people, and so `reseal --help` does not show it.
+
+Sources: docs/reference/node.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from reseal.node.verbs import VERBS, carry_out
+
+Verb = Annotated[str, typer.Argument(metavar="VERB", help=", ".join(VERBS))]
+Args = Annotated[
+    list[str] | None, typer.Argument(metavar="ARG", help="As the verb wants them.")
+]
+
+
+def node(verb: Verb, args: Args = None) -> None:
+    """Carry out one act of a regeneration on this node; for `reseal site`."""
+    print(json.dumps(carry_out(verb, args or (), sys.stdin.buffer.read)))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command, which has no verbs that are commands, to the program."""
+    app.command(
+        "node",
+        hidden=True,
+        context_settings={"ignore_unknown_options": True},
+    )(node)

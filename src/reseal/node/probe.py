@@ -1,0 +1,127 @@
+"""TLS connections with one HTTP request each, told as they happened.
+
+A refused client certificate shows in TLS 1.3 only when the answer is read, so it is.
+
+Guarantee: `tried` is told once what we present could be loaded, so that an error
+without it is of our own making, and no other side's refusal.
+
+Sources: `site/node/probe.rb`, which does the same; RFC 8446 section 4.4.2.4.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from reseal import files
+from reseal.errors import ResealError
+from reseal.x509.bundle import load_certificate
+from reseal.x509.certificate import fingerprint
+
+LIMIT = 20.0
+"""Seconds a probe may take."""
+
+_SHORT = 1 << 16
+
+
+def probe_all(probes: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
+    """Carry out probes, one after the other.
+
+    Args:
+        probes: Each with `host` (the server's name), `port`, `path` and, as far as
+            wanted, `connect` (the address, if it is not that name), `certificate` and
+            `key` (paths: what we present), `bundle` and `crls` (paths: whom we trust;
+            without `bundle` anybody), `expected` (path of the certificate the server
+            should show).
+
+    Returns:
+        For each the SHA-256 of the certificate the server showed (`server`) and of the
+        `expected` one, the HTTP `status`, the `error` with its kind, and `tried`.
+    """
+    return [_probe(each) for each in probes]
+
+
+def _probe(probe: Mapping[str, Any]) -> dict[str, object]:
+    told: dict[str, object] = {}
+    try:
+        if expected := probe.get("expected"):
+            pem = files.read(Path(expected))
+            told["expected"] = fingerprint(load_certificate(pem))
+        context = context_for(probe)
+        told["tried"] = True
+        _ask(probe, context, told)
+    except TimeoutError:
+        told["error"] = f"no answer within {LIMIT:g} seconds"
+    except (OSError, EOFError, ResealError) as error:
+        told["error"] = f"{type(error).__name__}: {_words(error)}"
+    return told
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong without the places in OpenSSL's and Python's source."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    return str(error)
+
+
+def context_for(probe: Mapping[str, Any]) -> ssl.SSLContext:
+    """Return what a connection presents and trusts.
+
+    Raises:
+        OSError: A file cannot be read or used (`ssl.SSLError` is one).
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if bundle := probe.get("bundle"):
+        context.check_hostname = True
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(bundle)
+        if crls := probe.get("crls"):
+            context.load_verify_locations(crls)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    if certificate := probe.get("certificate"):
+        # Without a word for it, OpenSSL would ask a terminal for a passphrase.
+        context.load_cert_chain(certificate, probe["key"], password=lambda: b"")
+    return context
+
+
+def _ask(
+    probe: Mapping[str, Any], context: ssl.SSLContext, told: dict[str, object]
+) -> None:
+    address = probe.get("connect") or probe["host"], probe["port"]
+    with (
+        socket.create_connection(address, LIMIT) as raw,
+        context.wrap_socket(raw, server_hostname=probe["host"]) as connection,
+    ):
+        shown = connection.getpeercert(binary_form=True) or b""
+        told["server"] = hashlib.sha256(shown).digest().hex(":").upper()
+        request = (
+            f"GET {probe['path']} HTTP/1.1\r\nHost: {probe['host']}\r\n"
+            "Accept: text/plain, application/json\r\nConnection: close\r\n\r\n"
+        )
+        connection.sendall(request.encode())
+        told["status"] = _status(connection)
+
+
+def _status(connection: ssl.SSLSocket) -> int:
+    """Read the line with the status.
+
+    Raises:
+        EOFError: There is none.
+    """
+    line = b""
+    while b"\n" not in line and len(line) < _SHORT:
+        if not (more := connection.recv(_SHORT)):
+            break
+        line += more
+    words = line.split(maxsplit=2)
+    if len(words) < 2 or not words[1].isdigit():
+        raise EOFError("closed without an answer")
+    return int(words[1])
