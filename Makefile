@@ -9,7 +9,7 @@ SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real check bench fuzz requirements debian
+.PHONY: help demo demo-real test test-real check bench fuzz requirements debian
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,7 +18,7 @@ test: $(VENV)/ready ## everything that needs neither root nor Puppet
 	@mkdir -p build
 	$(BIN)/python -m pytest -m "not real" -n auto --maxprocesses 4 --junitxml=build/test.xml
 	$(BIN)/python scripts/whole.py build/test.xml \
-		tests/base tests/x509 tests/store tests/ca tests/primary tests/server tests/agent tests/node tests/page tests/site tests/cli
+		tests/base tests/x509 tests/store tests/ca tests/primary tests/server tests/agent tests/node tests/demo tests/page tests/site tests/cli
 
 test-real: debian $(VENV)/ready ## everything against real Puppet; Debian, as root
 	scripts/debian nginx
@@ -38,7 +38,11 @@ check: $(VENV)/ready ## style, types and shell scripts
 			grep -v '\.py$$'); \
 	else echo "shellcheck is not installed: shell scripts were not checked"; fi
 
-demo: debian $(VENV)/ready ## raise a real site and regenerate it; Debian, as root
+demo: $(VENV)/ready ## see a small site regenerated; neither root nor Puppet
+	@mkdir -p build
+	$(BIN)/reseal demo --report build/demo.html
+
+demo-real: debian $(VENV)/ready ## raise a site of real Puppet and regenerate it; Debian, as root
 	scripts/demo
 
 bench: debian $(VENV)/ready ## reseal beside Puppet Server and the procedure by hand; Debian, as root

@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"primary.options", "primary.protocol"},
     "agent": BASE | {"x509", "wire"},
     "node": BASE | {"x509"},
+    "demo": BASE | {"node", "site.verify", "agent.accounts"},
     "site": BASE | {"x509", "ca", "extensions.protocol"},
 }
 EVERYTHING = {"cli", "__main__"}

@@ -207,10 +207,16 @@ def default_cadir(ssldir: Path, flavour: Flavour) -> Path:
 
     A directory `$ssldir/ca` is used wherever it exists, and a link there followed;
     without it the CA is outside the ssldir where Puppet Server is installed.
+
+    Raises:
+        StoreError: This user may not look into the ssldir.
     """
     inside = ssldir / "ca"
-    if inside.is_dir():
-        return inside.resolve()
+    try:
+        if inside.is_dir():
+            return inside.resolve()
+    except PermissionError as error:
+        raise files.failed(inside, error) from error
     if flavour.cadir and flavour.cadir.parent.is_dir():
         return flavour.cadir
     return inside

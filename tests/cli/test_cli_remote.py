@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import shutil
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakeserver import FakeServer
@@ -317,3 +319,20 @@ class Babbler(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         self.request.recv(4096)
         self.request.sendall(b"hello\r\n")
+
+
+def test_a_root_has_a_list_whatever_python_takes_for_a_chain(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.13 has chains end at the first certificate that is trusted."""
+    make = ssl.create_default_context
+
+    def newer(*args: Any, **options: Any) -> ssl.SSLContext:
+        context = make(*args, **options)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", newer)
+    host.put("web01.pem", WEB01)
+    with host.served() as server:
+        assert host.run(server.port, "cert", "sign", WEB01)[0] == 0

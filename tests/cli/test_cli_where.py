@@ -10,6 +10,7 @@ import pytest
 
 from reseal import settings
 from reseal.cli import where
+from reseal.errors import StoreError
 from reseal.settings import Flavour
 
 
@@ -37,3 +38,20 @@ def test_every_other_user_has_puppet_at_home(system: Flavour) -> None:
 
 def test_so_has_every_user_with_other_commands(system: Flavour) -> None:
     assert where.flavour() != system
+
+
+def test_who_may_not_look_at_the_systems_ca_has_puppet_at_home(
+    system: Flavour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may look everywhere, so that it is told here who may not."""
+    looks = Path.is_dir
+
+    def is_dir(path: Path) -> bool:
+        if path == system.ssldir / "ca":
+            raise PermissionError(13, "Permission denied", str(path))
+        return looks(path)
+
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    assert where.service_flavour() == where.flavour()
+    with pytest.raises(StoreError, match="ssl/ca: permission denied"):
+        settings.load_settings(system, certname="web01")

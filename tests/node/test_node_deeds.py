@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,7 +40,7 @@ from reseal.errors import ResealError, UsageError
 from reseal.node import launch as launches
 from reseal.node import probe as probes
 from reseal.node.verbs import VERBS, carry_out
-from reseal.site.survey_parse import _CONTRACT
+from reseal.site.survey_complaints import CONTRACT
 from reseal.site.verify import REFUSALS
 from reseal.x509 import keys
 from reseal.x509.bundle import load_certificate
@@ -58,7 +58,7 @@ def ask(verb: str, *args: object, stdin: bytes = b"") -> Any:
 
 
 def test_the_survey_knows_this_contract() -> None:
-    assert json.dumps(carry_out("contract", [], bytes)) == _CONTRACT
+    assert json.dumps(carry_out("contract", [], bytes)) == CONTRACT
 
 
 def test_every_script_of_the_site_has_its_verb() -> None:
@@ -415,9 +415,15 @@ def test_a_probe_of_nobody_is_told(made: Made) -> None:
     nameless = way | {"connect": "no-such-host.invalid"}
     (answer,) = ask("probe", stdin=json.dumps([nameless]).encode())
     assert answer["error"].startswith("gaierror")
-    missing = way | {"expected": "/nonexistent"}
-    (answer,) = ask("probe", stdin=json.dumps([missing]).encode())
-    assert answer["error"].startswith("NotFound")
+    for name in ("expected", "bundle", "certificate"):
+        missing = way | {"key": "/none", name: "/nonexistent"}
+        (answer,) = ask("probe", stdin=json.dumps([missing]).encode())
+        assert answer["error"] == "NotFound: /nonexistent: no such file"
+        assert "tried" not in answer
+    odd = [way | {"connect": "a" * 70}, way]
+    first, second = ask("probe", stdin=json.dumps(odd).encode())
+    assert "error" in first
+    assert second["error"].startswith("ConnectionRefusedError")
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(
@@ -429,7 +435,52 @@ def test_a_server_that_says_nothing_is_not_waited_for(
         port = listener.getsockname()[1]
         way = {"host": "localhost", "port": port, "path": "/", "connect": "127.0.0.1"}
         (answer,) = ask("probe", stdin=json.dumps([way]).encode())
-    assert answer == {"tried": True, "error": "no answer within 0.3 seconds"}
+    assert answer == {"error": "no answer within 0.3 seconds"}
+
+
+@contextmanager
+def saying(made: Made, *words: bytes, pause: float = 0) -> Iterator[int]:
+    """A server that says something of its own to whoever connects; its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.key)
+
+    def serve() -> None:
+        plain, _ = listener.accept()
+        with suppress(OSError), context.wrap_socket(plain, server_side=True) as found:
+            found.recv(1 << 16)
+            for each in words:
+                found.sendall(each)
+                time.sleep(pause)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+def probed(port: int) -> dict[str, object]:
+    way = {"host": "localhost", "port": port, "path": "/", "connect": "127.0.0.1"}
+    (answer,) = ask("probe", stdin=json.dumps([way]).encode())
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_an_answer_that_is_none_is_no_refusal(made: Made) -> None:
+    with saying(made, b"accepted\n") as port:
+        assert probed(port)["status"] == 0
+    with saying(made) as port:
+        assert str(probed(port)["error"]) == "EOFError: closed without an answer"
+
+
+def test_a_server_that_trickles_is_not_waited_for(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "LIMIT", 0.5)
+    begun = time.monotonic()
+    with saying(made, *[b"x"] * 20, pause=0.1) as port:
+        assert probed(port) == {"error": "no answer within 0.5 seconds"}
+        assert time.monotonic() - begun < 1.5
 
 
 def test_the_ca_is_asked_to_sign(made: Made, other: Made) -> None:

@@ -126,14 +126,15 @@ def test_what_changes_meanwhile_is_copied_again(
 
     def copy(source: Path, target: Path) -> None:
         real(source, target)
-        if source == ssl and next(changes) < changing:
-            (ssl / "empty").write_text(str(target))
-            os.utime(ssl / "empty", (5, 5))
-            (ssl / "empty").write_text(f"{target} {next(changes)}")
+        if source == ssl and (number := next(changes)) < changing:
+            (ssl / "empty").write_text(f"changed {number} times")
 
     monkeypatch.setattr(tree, "copy", copy)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    changing = 2
+    changing = 3
+    with pytest.raises(StoreError, match="the backup differs"):
+        back_up(run, [ssl])
+    changing = 5
     back_up(run, [ssl])
     changing = 99
     with pytest.raises(StoreError, match=r"the backup differs from .*empty"):
@@ -154,6 +155,52 @@ def test_what_could_not_be_replaced_is_refused(
     monkeypatch.setattr(backups, "_MOUNTS", mounts)
     with pytest.raises(StoreError, match=r"ssl/a b is a mount point inside"):
         back_up(run, [ssl])
+
+
+def test_what_no_manifest_can_tell_is_refused(run: Path, ssl: Path) -> None:
+    """A line is an entry: with a line feed in it, nothing could be compared later."""
+    odd = ssl / "certs/a\nb"
+    odd.touch()
+    with pytest.raises(StoreError, match=r"a\\nb' has a line feed in its name"):
+        back_up(run, [ssl])
+    odd.unlink()
+    (ssl / "odd").symlink_to("to\nnowhere")
+    with pytest.raises(StoreError, match="has a line feed"):
+        back_up(run, [ssl])
+    assert not (run / "manifest").exists()
+
+
+def test_what_a_killed_restoration_left_is_a_file_as_any_other(
+    run: Path, ssl: Path
+) -> None:
+    for name in (".reseal-restore", ".reseal-restore-another-run"):
+        (ssl / name).mkdir()
+        (ssl / name / "a.pem").write_text("left")
+    before = state(ssl)
+    back_up(run, [ssl])
+    tree.remove(ssl / "certs")
+    restore(run, [ssl])
+    assert state(ssl) == before
+
+
+def test_a_link_in_place_of_a_directory_is_not_followed(
+    run: Path, ssl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns the directory above may exchange it at any moment."""
+    back_up(run, [ssl])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    rmdir = Path.rmdir
+
+    def exchanging(path: Path) -> None:
+        rmdir(path)
+        ssl.rename(tmp_path / "away")
+        ssl.symlink_to(elsewhere)
+
+    monkeypatch.setattr(Path, "rmdir", exchanging)
+    with pytest.raises(OSError, match="ssl"):
+        restore(run, [ssl])
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o700
 
 
 def test_sockets_and_pipes_are_part_of_a_backup(run: Path, ssl: Path) -> None:
@@ -249,6 +296,56 @@ def test_killed_anywhere_it_is_begun_again(
             break
     assert kills >= 2
     installed(run, prepared)
+
+
+@pytest.mark.parametrize(
+    "deed", ["tree.copy", "tree.remove", "Path.rename", "Path.rmdir"]
+)
+def test_a_restoration_killed_anywhere_is_begun_again(
+    run: Path, ssl: Path, monkeypatch: pytest.MonkeyPatch, deed: str
+) -> None:
+    before = state(ssl)
+    back_up(run, [ssl])
+    place, name = {"tree": tree, "Path": Path}[deed.split(".")[0]], deed.split(".")[1]
+    real, left, kills = getattr(place, name), 0, 0
+
+    def killing(*args: object) -> object:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+        return real(*args)
+
+    for number in range(1, 60):
+        monkeypatch.setattr(place, name, real)
+        tree.remove(ssl / "certs")
+        (ssl / "certs").write_text("a file where a directory was")
+        (ssl / "empty").unlink(missing_ok=True)
+        (ssl / "new").mkdir(exist_ok=True)
+        monkeypatch.setattr(place, name, killing)
+        left = number
+        try:
+            restore(run, [ssl])
+        except Killed:
+            kills += 1
+        else:
+            break
+        left = -1
+        restore(run, [ssl])
+        assert state(ssl) == before
+    assert kills >= 1
+    assert state(ssl) == before
+
+
+def test_a_directory_that_is_missing_is_told_before_anything_changes(
+    run: Path, prepared: list[tuple[Path, Path]], ssl: Path
+) -> None:
+    before = state(ssl)
+    tree.remove(prepared[1][0])
+    with pytest.raises(FileNotFoundError):
+        install(run, prepared)
+    assert state(ssl) == before
+    assert not tree.marked(run, "setting-aside")
 
 
 def test_what_is_gone_is_told_before_anything_changes(

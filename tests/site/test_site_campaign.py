@@ -20,9 +20,9 @@ from reseal.errors import JournalError, SiteError
 from reseal.site import campaign
 from reseal.site.campaign import Ended, Hands
 from reseal.site.context import Context, Limits
+from reseal.site.facts import BACKUPS
 from reseal.site.fleet import Fleet
 from reseal.site.plan import Choices, Plan, make_plan
-from reseal.site.platform import BACKUP_PARENT
 from reseal.site.roster import Node, Roster
 from reseal.site.run import Outcome
 from reseal.site.rundir import BUNDLE, CRLS, REPORT, RunDirectory
@@ -51,9 +51,9 @@ class Host:
         for sign, answer in self.answers.items():
             if sign in script or any(sign in arg for arg in args):
                 return Result(0, answer, b"")
-        if not args or not args[0].startswith(BACKUP_PARENT):
+        if not args or not args[0].startswith(BACKUPS):
             return Result(1, b"", b"no such command here")
-        words = [arg.replace(BACKUP_PARENT, str(self.backups)) for arg in args]
+        words = [arg.replace(BACKUPS, str(self.backups)) for arg in args]
         process = await asyncio.create_subprocess_exec(
             *("sh", "-c", script, "reseal", *words),
             stdin=asyncio.subprocess.PIPE,

@@ -46,7 +46,7 @@ def test_the_tables_are_shell(manager: str) -> None:
         ["sh", "-c", script], capture_output=True, text=True, check=True
     )
     status, commands, ruby = answer.stdout.splitlines()
-    assert (status == "44") is (manager in ("launchd", "none"))
+    assert (status == "44") is (manager in ("launchd", "scripts", "none"))
     assert status != "0"
     assert "/opt/puppetlabs/bin/puppet" in commands.split()
     assert ruby == "/opt/puppetlabs/puppet/bin/ruby"

@@ -47,6 +47,18 @@ def test_a_node_says_how_it_is_reached(tmp_path: Path) -> None:
     assert node.roles == ("server", "agent")
 
 
+def test_a_node_may_lie_in_a_directory(tmp_path: Path) -> None:
+    text = CA + '[[node]]\ncertname = "web01"\ntransport = "local"\nhome = "a/web01"\n'
+    roster = load_roster(write(tmp_path, text))
+    node = roster.node("web01")
+    assert node is not None
+    assert node.home == str(tmp_path / "a/web01")
+    assert roster.ca.home is None
+    far = CA + '[[node]]\ncertname = "web01"\nhome = "/srv/web01"\n'
+    (fault,) = faults(tmp_path, far)
+    assert fault == 'line 6: home: is for nodes with transport = "local"'
+
+
 def test_groups_make_nodes_and_lend_them_settings(tmp_path: Path) -> None:
     text = CA + (
         '[group.web]\ncertnames = ["web[08-11].example.com", "www"]\nuser = "w"\n'

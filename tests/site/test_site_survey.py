@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from nodetree import NOW, NodeTree, certificate, told
+from sshnode import program
 
 from reseal.certname import Certname
 from reseal.errors import Unreachable
@@ -51,7 +53,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeTree:
     configs = (str(tmp_path / "puppetserver"),)
     monkeypatch.setattr(survey_script, "SERVER_CONFIGS", configs)
     backups = str(tmp_path / "var" / "backups")
-    monkeypatch.setattr(survey_script, "BACKUP_PARENT", backups)
+    monkeypatch.setattr(survey_script, "BACKUPS", backups)
     return NodeTree.made(tmp_path)
 
 
@@ -321,6 +323,112 @@ def test_a_reseal_that_we_cannot_work_with(told: bytes) -> None:
     assert fault.severity == "fault"
     assert fault.message == "reseal 0.1.0: does not speak our contract"
     assert told.decode().strip() in fault.remedy
+
+
+_OURS = r"""#!/bin/sh
+case "$*" in
+    "config print --section agent") cat "{root}/settings" ;;
+    "node contract") echo '{{"contract": 1}}' ;;
+    "node public_keys "*) echo '["missing"]' ;;
+    --version) echo 0.1.0 ;;
+    *) exit 9 ;;
+esac
+"""
+
+
+def test_puppet_enterprise_is_what_it_is_with_reseal_too() -> None:
+    facts, _ = ours(marks=b"pe /opt/puppetlabs/server/pe_build\n")
+    assert facts.flavour == "pe"
+
+
+@pytest.mark.parametrize(
+    ("states", "schedule", "answer"),
+    [
+        ({}, "", "puppet"),
+        ({"reseal-agent": "running"}, "", "reseal"),
+        ({"reseal-agent": "running", "puppet": "enabled"}, "", "reseal"),
+        ({"reseal-agent": "enabled"}, "", "reseal"),
+        ({"reseal-agent": "enabled", "puppet": "known"}, "", "reseal"),
+        ({"reseal-agent": "enabled", "puppet": "running"}, "", "puppet"),
+        ({"reseal-agent": "enabled", "puppet": "enabled"}, "", "puppet"),
+        ({"reseal-agent": "enabled"}, "0 * * * * root puppet agent -t", "puppet"),
+        ({"reseal-agent": "known"}, "", "puppet"),
+        ({"reseal-agent": "known", "puppet": "known"}, "", "puppet"),
+    ],
+)
+def test_whose_agent_a_node_with_both_has(
+    states: dict[str, str], schedule: str, answer: str
+) -> None:
+    text = survey_script.tables() + survey_script._source("survey_common.sh")
+    functions = text[text.index("# is_ours:") :].partition("\n}\n")[0] + "\n}\n"
+    kinds = {
+        "known": ("known", "enabled", "running"),
+        "status": ("running",),
+        "enabled": ("enabled",),
+    }
+    for name, which in kinds.items():
+        there = " | ".join(s for s, state in states.items() if state in which) or "-"
+        functions += f"{name}() {{ case $1 in {there}) ;; *) return 1 ;; esac; }}\n"
+    script = (
+        f"{functions} scheduled() {{ echo '{schedule}'; }}\n timed() {{ :; }}\n"
+        "our_agent=reseal-agent agent_services='puppet pe-puppet' puppets_agent=x\n"
+        "if is_ours; then echo reseal; else echo puppet; fi"
+    )
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == answer
+
+
+@pytest.mark.parametrize("name", ["nowhere", "with blank"])
+def test_a_directory_without_an_agent_is_not_the_machine(
+    tree: NodeTree, tmp_path: Path, name: str
+) -> None:
+    """The machine's own programs are on the PATH, and are not the node's."""
+    tree.write_puppet()
+    program(tree.root / "bin", "reseal", _OURS.format(root=tree.root))
+    home = tmp_path / name
+    way = LocalTransport("web01", str(home))
+    facts, faults = node_facts(NODE, asyncio.run(look(way, "agent")), SystemTime())
+    assert (facts.puppet, facts.settings, facts.hostcert) == ("", {}, None)
+    assert faults[0].message == "puppet: is not installed, nor is reseal"
+    home.mkdir()
+    program(home / "bin", "puppet", (tree.root / "bin/puppet").read_text())
+    facts, faults = node_facts(NODE, asyncio.run(look(way, "agent")), SystemTime())
+    assert facts.puppet == str(home / "bin/puppet")
+    assert not faults
+
+
+def test_a_node_in_a_directory(tree: NodeTree, tmp_path: Path) -> None:
+    """The machine's own `puppet`, which is on the PATH, has nothing to do with it."""
+    tree.write_puppet()
+    home = tmp_path / "home"
+    for path in ("services", "backups"):
+        (home / path).mkdir(parents=True)
+    program(home / "bin", "reseal", _OURS.format(root=home))
+    script = "#!/bin/sh\n[ $1 = status ] && [ -e $0.on ]\n"
+    program(home / "services", "reseal-agent", script)
+    lines = (f"{name} = {value}\n" for name, value in tree.settings.items())
+    (home / "settings").write_text("".join(lines))
+
+    def looked() -> tuple[NodeFacts, list[Fault]]:
+        way = LocalTransport("web01", str(home))
+        return node_facts(NODE, asyncio.run(look(way, "agent")), SystemTime())
+
+    facts, _ = looked()
+    assert (facts.flavour, facts.ruby) == ("reseal", "")
+    assert facts.puppet == str(home / "bin/reseal")
+    assert (facts.service_manager, facts.agent_mode) == ("scripts", "stopped")
+    assert facts.backups == str(home / "backups")
+    (home / "services/reseal-agent.on").touch()
+    facts, _ = looked()
+    assert facts.agent == ServiceFacts("reseal-agent", active=True, enabled=None)
+    assert facts.agent_mode == "daemon"
+
+    program(home / "bin", "puppet", (tree.root / "bin/puppet").read_text())
+    program(home / "services", "puppet", "#!/bin/sh\nexit 0\n")
+    (home / "services/reseal-agent.on").unlink()
+    facts, _ = looked()
+    assert (facts.flavour, facts.puppet) == ("puppet", str(home / "bin/puppet"))
+    assert facts.agent == ServiceFacts("puppet", active=True, enabled=None)
 
 
 def test_marks_of_other_flavours() -> None:

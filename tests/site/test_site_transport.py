@@ -64,6 +64,28 @@ def test_without_sudo_a_user_is_denied(node: LocalTransport, tmp_path: Path) -> 
         run(node.run("true"))
 
 
+def test_nobody_has_to_be_root_in_a_directory(
+    node: LocalTransport, tmp_path: Path
+) -> None:
+    program(tmp_path / "bin", "id", "#!/bin/sh\necho 1000\n")
+    program(tmp_path / "bin", "sudo", "#!/bin/sh\necho no >&2; exit 1\n")
+    home = tmp_path / "it's home"
+    home.mkdir()
+    program(home / "bin", "hello", '#!/bin/sh\necho hello from "$0"\n')
+    inside = LocalTransport("web01", str(home))
+    assert run(inside.run('echo "$node_home"; hello')).stdout.decode() == (
+        f"{home}\nhello from {home}/bin/hello\n"
+    )
+
+
+def test_a_machine_has_no_home_whatever_the_environment_says(
+    node: LocalTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("node_home", "/tmp/elsewhere")
+    assert run(node.run('echo "<$node_home> $PATH"')).stdout.startswith(b"<> ")
+    assert b"elsewhere" not in run(node.run('echo "$PATH"')).stdout
+
+
 @pytest.mark.parametrize(
     ("program_text", "why"),
     [

@@ -31,6 +31,7 @@ NOUNS = {
     "report": "report",
     "resource": "resource",
     "config": "config",
+    "demo": "demo",
     "node": "node",
 }
 """The nouns in the order of `reseal --help`, each with its module."""

@@ -187,6 +187,7 @@ def report(
     directory = RunDirectory.find(runs or runs_directory(), run)
     document = campaign.report_now(directory)
     if html is not None:
-        replace(html, page_of(document).encode(), mode=0o644)
+        # A link that somebody has put there is replaced, and not what it leads to.
+        replace(html, page_of(document).encode(), mode=0o644, follow=False)
     if html is None or as_json:
         print_json(document)

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from reseal.errors import UsageError
+from reseal.errors import StoreError, UsageError
 from reseal.settings import Flavour, PuppetSettings, flavour_for, load_settings
 
 
@@ -82,7 +82,8 @@ def service_flavour() -> Flavour:
         SettingsError: The system's puppet.conf is wrong.
     """
     system = flavour_for(None)
-    with contextlib.suppress(KeyError):
+    # Who may not read the system's files is not the user that serves them.
+    with contextlib.suppress(KeyError, StoreError):
         name = pwd.getpwuid(os.geteuid()).pw_name
         if name == load_settings(system, certname=host_name()).user:
             return system

@@ -35,7 +35,7 @@ def install(backup: Path, pairs: Sequence[Pair]) -> dict[str, object]:
         StoreError: What was prepared is gone, or cannot be copied.
     """
     with tree.alone(backup):
-        directories = [directory.resolve() for directory, _ in pairs]
+        directories = [directory.resolve(strict=True) for directory, _ in pairs]
         if not tree.marked(backup, "installed"):
             _install(backup, pairs, directories)
     return {"installed": [str(each) for each in directories]}

@@ -13,12 +13,13 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reseal import files
-from reseal.errors import ResealError
+from reseal.errors import NotFound, ResealError
 from reseal.x509.bundle import load_certificate
 from reseal.x509.certificate import fingerprint
 
@@ -55,8 +56,9 @@ def _probe(probe: Mapping[str, Any]) -> dict[str, object]:
         told["tried"] = True
         _ask(probe, context, told)
     except TimeoutError:
-        told["error"] = f"no answer within {LIMIT:g} seconds"
-    except (OSError, EOFError, ResealError) as error:
+        # Nothing of it counts: not as an answer, and not as a refusal.
+        return {"error": f"no answer within {LIMIT:g} seconds"}
+    except (OSError, EOFError, UnicodeError, ResealError) as error:
         told["error"] = f"{type(error).__name__}: {_words(error)}"
     return told
 
@@ -65,6 +67,8 @@ def _words(error: Exception) -> str:
     """Return what went wrong without the places in OpenSSL's and Python's source."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the connection was closed"
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.replace("_", " ").lower()
     return str(error)
@@ -74,8 +78,12 @@ def context_for(probe: Mapping[str, Any]) -> ssl.SSLContext:
     """Return what a connection presents and trusts.
 
     Raises:
+        NotFound: There is no such file.
         OSError: A file cannot be read or used (`ssl.SSLError` is one).
     """
+    for name in ("bundle", "crls", "certificate", "key"):
+        if name in probe and not Path(probe[name]).exists():
+            raise NotFound(f"{probe[name]}: no such file")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -95,9 +103,10 @@ def context_for(probe: Mapping[str, Any]) -> ssl.SSLContext:
 def _ask(
     probe: Mapping[str, Any], context: ssl.SSLContext, told: dict[str, object]
 ) -> None:
+    end = time.monotonic() + LIMIT
     address = probe.get("connect") or probe["host"], probe["port"]
     with (
-        socket.create_connection(address, LIMIT) as raw,
+        _connected(*address, end) as raw,
         context.wrap_socket(raw, server_hostname=probe["host"]) as connection,
     ):
         shown = connection.getpeercert(binary_form=True) or b""
@@ -106,22 +115,51 @@ def _ask(
             f"GET {probe['path']} HTTP/1.1\r\nHost: {probe['host']}\r\n"
             "Accept: text/plain, application/json\r\nConnection: close\r\n\r\n"
         )
+        connection.settimeout(_left(end))
         connection.sendall(request.encode())
-        told["status"] = _status(connection)
+        told["status"] = _status(connection, end)
 
 
-def _status(connection: ssl.SSLSocket) -> int:
-    """Read the line with the status.
+def _left(end: float) -> float:
+    """Return the seconds that are left; `TimeoutError` if there are none."""
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _connected(host: str, port: int, end: float) -> socket.socket:
+    """Return a connection to the first address of a name that takes one."""
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        found = socket.socket(family, kind, protocol)
+        try:
+            found.settimeout(_left(end))
+            found.connect(address)
+            found.settimeout(_left(end))
+        except OSError as error:
+            found.close()
+            failure = error
+        else:
+            return found
+    raise failure or OSError(f"{host}: has no address")
+
+
+def _status(connection: ssl.SSLSocket, end: float) -> int:
+    """Read the line with the status; 0 for one that has none.
 
     Raises:
-        EOFError: There is none.
+        EOFError: The connection was closed without a word.
     """
     line = b""
     while b"\n" not in line and len(line) < _SHORT:
+        connection.settimeout(_left(end))
         if not (more := connection.recv(_SHORT)):
             break
         line += more
-    words = line.split(maxsplit=2)
-    if len(words) < 2 or not words[1].isdigit():
+    if not line:
         raise EOFError("closed without an answer")
-    return int(words[1])
+    words = line.split(maxsplit=2)
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0

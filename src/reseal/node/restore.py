@@ -21,7 +21,10 @@ from reseal import files
 from reseal.errors import StoreError
 from reseal.node import tree
 
-STAGED = ".reseal-restore"
+
+def staged_of(backup: Path) -> str:
+    """Return the name under which content is staged; no backup of this run has it."""
+    return f".reseal-restore-{backup.name}"
 
 
 def restore(backup: Path, paths: Sequence[Path]) -> dict[str, object]:
@@ -34,7 +37,8 @@ def restore(backup: Path, paths: Sequence[Path]) -> dict[str, object]:
         wanted = tree.decoded(files.read(backup / "manifest"))
         saved = {path: backup / "tree" / path.relative_to("/") for path in paths}
         kept = [path for path in paths if tree.there(saved[path])]
-        fresh = {path: _stage(saved[path], path) for path in kept}
+        name = staged_of(backup)
+        fresh = {path: _stage(saved[path], path, name) for path in kept}
         staged = [line for path in kept for line in tree.manifest(fresh[path], path)]
         _compare(wanted, staged)
         os.sync()
@@ -50,11 +54,11 @@ def restore(backup: Path, paths: Sequence[Path]) -> dict[str, object]:
     return {"entries": len(found)}
 
 
-def _stage(saved: Path, path: Path) -> Path:
+def _stage(saved: Path, path: Path, name: str) -> Path:
     """Copy what was saved beside what it is to replace, on the same file system."""
-    fresh = path / STAGED
+    fresh = path / name
     if not _in_place(saved, path):
-        fresh = path.with_name(path.name + STAGED)
+        fresh = path.with_name(path.name + name)
     tree.copy(saved, fresh)
     return fresh
 
@@ -75,10 +79,19 @@ def _put_back(saved: Path, fresh: Path, path: Path) -> None:
     for each in list(fresh.iterdir()):
         _rename(each, path / each.name)
     fresh.rmdir()
-    status = saved.stat()
-    os.chown(path, status.st_uid, status.st_gid)
-    path.chmod(stat.S_IMODE(status.st_mode))
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _make_alike(path, saved.stat())
+
+
+def _make_alike(path: Path, status: os.stat_result) -> None:
+    """Give a directory owner, mode and times; never what a link leads to."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(path, flags)
+    try:
+        os.fchown(handle, status.st_uid, status.st_gid)
+        os.fchmod(handle, stat.S_IMODE(status.st_mode))
+        os.utime(handle, ns=(status.st_atime_ns, status.st_mtime_ns))
+    finally:
+        os.close(handle)
 
 
 def _rename(fresh: Path, path: Path) -> None:

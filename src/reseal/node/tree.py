@@ -15,6 +15,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def copy(source: Path, target: Path) -> None:
     """
     remove(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    words = ["cp", "-a", "--", str(source), str(target)]
+    # A link to a directory that somebody has just put there is not gone into.
+    exact = ["-T"] if sys.platform == "linux" else []
+    words = ["cp", "-a", *exact, "--", str(source), str(target)]
     done = subprocess.run(words, stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
@@ -74,8 +77,14 @@ def copy(source: Path, target: Path) -> None:
 
 
 def manifest(root: Path, shown: Path) -> list[str]:
-    """Return a line for each file and directory of a tree, as if it lay at `shown`."""
+    """Return a line for each file and directory of a tree, as if it lay at `shown`.
+
+    Raises:
+        StoreError: A name, or where a link leads, has a line feed in it.
+    """
     lines = [f"{describe(root)} {shown}"]
+    if "\n" in lines[0]:
+        raise StoreError(f"{str(shown)!r} has a line feed in its name; rename it")
     if is_directory(root):
         for child in sorted(root.iterdir()):
             lines += manifest(child, shown / child.name)

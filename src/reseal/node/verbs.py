@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from yaml import YAMLError
+
 from reseal import files
 from reseal.errors import ResealError, UsageError
 from reseal.node.backup import back_up
@@ -51,7 +53,7 @@ def carry_out(verb: str, args: Sequence[str], read: Read) -> Any:
         raise
     except OSError as error:
         raise files.failed(Path(str(error.filename or verb)), error) from error
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, YAMLError) as error:
         what = f"{type(error).__name__}: {error}"
         raise UsageError(f"reseal node {verb}: cannot be asked so: {what}") from error
 

@@ -158,7 +158,7 @@ class Run:
         if not _is_good(outcome):
             raise StepFailed(
                 f"{at.name}: the agent run got no catalog from the server",
-                hint="puppet agent --test on the node tells why",
+                hint=f"{at.program} agent --test on the node tells why",
             )
         if outcome["failed"]:
             run.tell(f"{at.name}/agent.run", f"{outcome['failed']} resources failed")

@@ -10,7 +10,6 @@ Sources: link(2), which fails where the new name exists.
 from __future__ import annotations
 
 from reseal.errors import SiteError
-from reseal.site.platform import BACKUP_PARENT
 from reseal.site.target import Target
 from reseal.site.transport import check
 
@@ -61,7 +60,7 @@ async def claim(host: Target) -> None:
 
 async def release(host: Target) -> None:
     """Give a site free after a run that is over."""
-    await check(host.transport, _RELEASE, BACKUP_PARENT, host.run)
+    await check(host.transport, _RELEASE, host.facts.backups, host.run)
 
 
 async def may_resume(host: Target) -> bool:
@@ -111,5 +110,5 @@ async def _holder(host: Target) -> str:
 
 
 async def _text(host: Target, script: str) -> str:
-    printed = await check(host.transport, script, BACKUP_PARENT, host.run)
+    printed = await check(host.transport, script, host.facts.backups, host.run)
     return printed.decode(errors="replace").strip()

@@ -12,7 +12,12 @@ from datetime import datetime
 from typing import Literal
 
 Role = Literal["ca", "server", "agent"]
-ServiceManager = Literal["systemd", "sysv", "openrc", "launchd", "windows", "none"]
+ServiceManager = Literal[
+    "systemd", "sysv", "openrc", "launchd", "scripts", "windows", "none"
+]
+BACKUPS = "/var/backups/reseal"
+"""Where a node keeps what runs set aside; only root can enter it."""
+
 AgentMode = Literal["daemon", "cron", "timer", "stopped"]
 ServerKind = Literal["puppetserver", "reseal", "webrick", "rack"]
 Flavour = Literal["puppet", "openvox", "pe", "reseal"]
@@ -161,7 +166,8 @@ class NodeFacts:
             to the ssldir links are followed.
         owner: `user:group` that owns the ssldir.
         ssldir_bytes: Size of the ssldir (and cadir) on disk.
-        disk_free: Bytes free where backups go.
+        backups: The directory where backups go.
+        disk_free: Bytes free there.
         clock_skew: Seconds the node's clock is ahead of ours.
         hostcert: The node's own certificate.
         key_matches: Its private key belongs to it; None if either is missing.
@@ -187,6 +193,7 @@ class NodeFacts:
     settings: dict[str, str] = field(default_factory=dict)
     owner: str = ""
     ssldir_bytes: int = 0
+    backups: str = BACKUPS
     disk_free: int = 0
     clock_skew: float = 0.0
     hostcert: CertificateFacts | None = None

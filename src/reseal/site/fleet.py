@@ -101,7 +101,8 @@ class Fleet:
     def _made(self, node: Node) -> Transport:
         ssh = self.roster.ssh
         if node.transport == "local":
-            return LocalTransport(node.name, command_timeout=ssh.command_timeout)
+            limit = ssh.command_timeout
+            return LocalTransport(node.name, node.home, command_timeout=limit)
         host = node.address or node.name
         target = Target(node.name, host, node.user or ssh.user, node.port)
         return SshTransport(self._door, target, command_timeout=ssh.command_timeout)

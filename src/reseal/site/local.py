@@ -1,4 +1,4 @@
-"""The way to the machine reseal runs on.
+"""The way to the machine reseal runs on, or to a node in one of its directories.
 
 Guarantee: a command that runs out of time is killed with everything it started in
 its process group.
@@ -19,10 +19,15 @@ from reseal.site.transport import Result
 
 
 class LocalTransport(ShellTransport):
-    """Runs commands on this machine, as root or through `sudo -n`."""
+    """Runs commands on this machine, as root or through `sudo -n`.
 
-    def __init__(self, name: str, *, command_timeout: float = 120) -> None:
-        super().__init__(name, command_timeout)
+    Those of a node with a home are run as who we are.
+    """
+
+    def __init__(
+        self, name: str, home: str | None = None, *, command_timeout: float = 120
+    ) -> None:
+        super().__init__(name, command_timeout, home)
 
     async def close(self) -> None:
         """Nothing is kept open."""

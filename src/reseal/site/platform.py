@@ -18,7 +18,7 @@ from typing import Literal
 from reseal.errors import SiteError
 from reseal.site.facts import ServerKind, ServiceManager
 
-Verb = Literal["start", "stop", "status", "enabled"]
+Verb = Literal["start", "stop", "status", "enabled", "log"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Manager:
         status: Ends with 0 if it runs.
         enabled: Ends with 0 if it starts at boot; empty where nothing tells.
         known: Ends with 0 if there is such a service.
+        log: Prints the last lines of its log; empty where none is kept.
     """
 
     start: str
@@ -38,6 +39,7 @@ class Manager:
     status: str
     enabled: str
     known: str
+    log: str = ""
 
 
 MANAGERS: Mapping[ServiceManager, Manager] = {
@@ -47,6 +49,7 @@ MANAGERS: Mapping[ServiceManager, Manager] = {
         status="systemctl --quiet is-active -- {}",
         enabled="systemctl --quiet is-enabled -- {}",
         known="systemctl cat -- {} >/dev/null 2>&1",
+        log="journalctl --no-pager -q -n 5 -o cat --unit={} 2>/dev/null",
     ),
     "openrc": Manager(
         start="rc-service -- {} start",
@@ -68,6 +71,14 @@ MANAGERS: Mapping[ServiceManager, Manager] = {
         status="launchctl list com.puppetlabs.{} >/dev/null 2>&1",
         enabled="",
         known="test -f /Library/LaunchDaemons/com.puppetlabs.{}.plist",
+    ),
+    "scripts": Manager(
+        start='"$node_home"/services/{} start',
+        stop='"$node_home"/services/{} stop',
+        status='"$node_home"/services/{} status >/dev/null 2>&1',
+        enabled="",
+        known='test -x "$node_home"/services/{}',
+        log='tail -n 5 "$node_home"/log/{}.log 2>/dev/null',
     ),
 }
 """POSIX service managers that reseal drives; a node with another is left alone."""
@@ -143,9 +154,6 @@ OPENVOX_MARKS = ("/opt/puppetlabs/puppet/share/doc/openvox-agent",)
 
 SERVER_CONFIGS = ("/etc/puppetlabs/puppetserver", "/etc/puppet/puppetserver")
 """Where Puppet Server's packages keep its configuration."""
-
-BACKUP_PARENT = "/var/backups/reseal"
-"""Where a node keeps what a run set aside; only root can enter it."""
 
 
 def service_command(manager: ServiceManager, verb: Verb, service: str) -> str:

@@ -19,7 +19,6 @@ from jinja2 import Environment, StrictUndefined
 from reseal.site.facts import CertificateFacts
 from reseal.site.journal import Line
 from reseal.site.plan import Plan
-from reseal.site.platform import BACKUP_PARENT
 from reseal.site.verify import Check
 from reseal.x509.bundle import load_certificates
 from reseal.x509.certificate import common_name, fingerprint
@@ -103,7 +102,7 @@ def report_of(
         "failures": {n: why for n, why in failed.items() if n not in good},
         "checks": [asdict(each) for each in checks],
         "timeline": [asdict(bar) for bar in timeline],
-        "backups": f"{BACKUP_PARENT}/{plan.run}",
+        "backups": f"{plan.ca.backups}/{plan.run}",
     }
 
 

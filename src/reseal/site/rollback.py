@@ -17,7 +17,13 @@ from reseal.site.context import Context
 from reseal.site.facts import ServerFacts
 from reseal.site.journal import Journal
 from reseal.site.run import Outcome
-from reseal.site.server_steps import PAUSE, STARTS, last_words, service_of
+from reseal.site.server_steps import (
+    PAUSE,
+    STARTS,
+    last_words,
+    server_name,
+    service_of,
+)
 from reseal.site.target import Target
 from reseal.site.transport import check
 
@@ -152,7 +158,7 @@ async def _unlike_found(at: Target, port: int) -> str | None:
     The chain is not verified: the old CA or its revocation list may have expired,
     and such a site can be taken back, too.
     """
-    probe = {"host": at.facts.certname, "port": port, "path": "/"}
+    probe = {"host": server_name(at), "port": port, "path": "/"}
     probe["expected"] = at.setting("hostcert")
     answers = await at.ask("probe", stdin=json.dumps([probe]).encode(), timeout=60)
     answer = answers[0]

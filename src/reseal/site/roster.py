@@ -30,8 +30,9 @@ _SSH = (
     *("connect_timeout", "command_timeout", "limit"),
 )
 _WAY = ("transport", "user", "port", "roles")
+_LOCAL_HOME = 'home: is for nodes with transport = "local"'
 _GROUP = ("certnames", *_WAY)
-_NODE = ("certname", "address", "groups", *_WAY)
+_NODE = ("certname", "address", "groups", "home", *_WAY)
 _RANGE = re.compile(r"\[(\d+)-(\d+)\]")
 _MOST_OF_A_RANGE = 100_000
 
@@ -48,6 +49,8 @@ class Node:
         user: User to log in as; None leaves it to the SSH configuration.
         port: TCP port of its sshd; None leaves it to the SSH configuration.
         groups: Groups of the site file it belongs to.
+        home: The directory where all of it lies, if it is not the machine itself:
+            programs, services, settings, certificates, backups.
     """
 
     name: Certname
@@ -57,6 +60,7 @@ class Node:
     user: str | None = None
     port: int | None = None
     groups: tuple[str, ...] = ()
+    home: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def load_roster(path: Path) -> Roster:
     top = open_toml(path, hint=_HINT)
     ssh = _ssh(top.table("ssh"), path.parent)
     groups = _groups(top)
-    nodes = tuple(_nodes(top, groups))
+    nodes = tuple(_nodes(top, groups, path.parent.absolute()))
     top.done(_TOP)
     _check_ca(top, nodes)
     top.faults.check()
@@ -225,11 +229,11 @@ def _certname(name: str | None, table: Table, key: str) -> Certname | None:
         return None
 
 
-def _nodes(top: Table, groups: dict[str, _Group]) -> Iterator[Node]:
+def _nodes(top: Table, groups: dict[str, _Group], base: Path) -> Iterator[Node]:
     """Yield the nodes that have tables of their own, then those of groups alone."""
     seen: set[str] = set()
     for table in top.tables("node"):
-        node = _node(table, groups)
+        node = _node(table, groups, base)
         if node is not None and node.name in seen:
             table.fault(f"certname: {node.name} has a table already", "certname")
         elif node is not None:
@@ -242,7 +246,7 @@ def _nodes(top: Table, groups: dict[str, _Group]) -> Iterator[Node]:
                 yield _made(name, {}, (), groups)
 
 
-def _node(table: Table, groups: dict[str, _Group]) -> Node | None:
+def _node(table: Table, groups: dict[str, _Group], base: Path) -> Node | None:
     given = table.string("certname")
     if given is None:
         table.fault("certname: is missing")
@@ -253,10 +257,16 @@ def _node(table: Table, groups: dict[str, _Group]) -> Node | None:
     for group in named:
         if group not in groups:
             table.fault(f"groups: there is no [group.{group}]", "groups")
+    home = table.string("home")
     table.done(_NODE)
     if name is None:
         return None
-    return _made(name, own | ({"address": address} if address else {}), named, groups)
+    own |= {"address": address} if address else {}
+    own |= {"home": str(_path(base, home))} if home else {}
+    node = _made(name, own, named, groups)
+    if home and node.transport != "local":
+        table.fault(_LOCAL_HOME, "home")
+    return node
 
 
 def _made(

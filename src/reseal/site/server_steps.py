@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from shlex import quote
 
-from reseal.errors import CommandFailed, StepFailed
+from reseal.errors import CommandFailed, SiteError, StepFailed
 from reseal.site.context import Context
 from reseal.site.facts import ServiceFacts
 from reseal.site.generation import server_of
+from reseal.site.platform import service_command
 from reseal.site.target import Target
 
 STARTS = 3
@@ -129,8 +129,9 @@ def checks_revocation(at: Target) -> bool:
 
 async def last_words(at: Target, service: ServiceFacts) -> str:
     """Return the end of a service's log, or nothing where none is kept."""
-    name = quote(service.name)
-    result = await at.transport.run(
-        f"journalctl --no-pager -q --lines 5 --output cat --unit {name} 2>/dev/null"
-    )
+    try:
+        command = service_command(at.facts.service_manager, "log", service.name)
+    except SiteError:
+        return ""
+    result = await at.transport.run(command)
     return " / ".join(result.stdout.decode(errors="replace").split("\n")).strip(" /")

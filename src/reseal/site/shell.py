@@ -15,6 +15,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import ceil
+from shlex import quote
 from time import monotonic
 
 from reseal.errors import AccessDenied, TimedOut
@@ -40,7 +41,12 @@ _GRACE = 5
 
 _KILLED = 128 + 9
 
-_PATH = "PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin; export PATH; unset CDPATH\n"
+_PATH = """node_home={}
+PATH=${{node_home:+$node_home/bin:}}$PATH:/usr/sbin:/usr/local/sbin:/sbin
+export PATH
+unset CDPATH
+"""
+"""What every script begins with; it knows its node's home, if that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +56,19 @@ class Shell:
     Attributes:
         sudo: `sudo -n` makes us root.
         timer: The node has a `timeout` command.
+        home: The directory where all of the node lies; None if it is a machine.
     """
 
     sudo: bool
     timer: bool
+    home: str | None = None
 
     def command(self, script: str, args: tuple[str, ...], limit: float) -> list[str]:
         """Return the command line for a script that may take `limit` seconds."""
         become = ["sudo", "-n"] if self.sudo else []
         timer = ["timeout", "-s", "KILL", str(ceil(limit))]
-        shell = ["sh", "-c", _PATH + script, "reseal", *args]
+        begin = _PATH.format(quote(self.home or ""))
+        shell = ["sh", "-c", begin + script, "reseal", *args]
         return become + (timer if self.timer else []) + shell
 
     def patience(self, limit: float) -> float:
@@ -77,8 +86,8 @@ def timed_out(name: str, limit: float) -> TimedOut:
     return TimedOut(f"{name}: a command took over {limit:g} s", hint=hint)
 
 
-def shell_of(name: str, probe: Result) -> Shell:
-    """Read what `PROBE` printed.
+def shell_of(name: str, probe: Result, home: str | None = None) -> Shell:
+    """Read what `PROBE` printed; nobody has to be root where a node has a home.
 
     Raises:
         AccessDenied: There is no shell for us, one that adds text of its own to what
@@ -89,6 +98,8 @@ def shell_of(name: str, probe: Result) -> Shell:
     if noise or not found:
         raise _no_shell(name, probe, noise if found else "")
     timer, _, way = rest.strip().partition("\n")
+    if home is not None:
+        return Shell(sudo=False, timer=timer == "timeout", home=home)
     if way in ("root", "sudo"):
         return Shell(sudo=way == "sudo", timer=timer == "timeout")
     why = way.removeprefix("no: ").strip().splitlines()
@@ -118,9 +129,10 @@ class ShellTransport(ABC):
         name: The node's name in the roster.
     """
 
-    def __init__(self, name: str, limit: float) -> None:
+    def __init__(self, name: str, limit: float, home: str | None = None) -> None:
         self.name = name
         self._limit = limit
+        self._home = home
         self._shell: Shell | None = None
         self._asking = asyncio.Lock()
 
@@ -147,7 +159,7 @@ class ShellTransport(ABC):
         async with self._asking:
             if self._shell is None:
                 probe = await self._execute(["sh", "-c", PROBE], b"", self._limit)
-                self._shell = shell_of(self.name, probe)
+                self._shell = shell_of(self.name, probe, self._home)
             return self._shell
 
     @abstractmethod

@@ -11,6 +11,7 @@ Enterprise); Puppet's settings `certname`, `autosign`, `agent_disabled_lockfile`
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from datetime import datetime
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname
 from reseal.site.facts import CertificateFacts, Fault, NodeFacts, Severity
-from reseal.site.platform import BACKUP_PARENT, PE_PAGES
+from reseal.site.platform import PE_PAGES
 
 _SKEW_TOLD = 60
 _SKEW_HARMS = 12 * 3600
@@ -127,7 +128,7 @@ def _space(node: NodeFacts, now: datetime) -> Iterator[Fault]:
     need = _SPACE * node.ssldir_bytes + _SPARE
     if node.disk_free < need:
         message = (
-            f"{BACKUP_PARENT}: has {_mebibytes(node.disk_free)} free, "
+            f"{node.backups}: has {_mebibytes(node.disk_free)} free, "
             f"the backup needs {_mebibytes(need)}"
         )
         severity: Severity = "stop" if "ca" in node.roles else "fault"
@@ -178,7 +179,9 @@ def _is_weak(key: str) -> bool:
 def _disabled(node: NodeFacts, now: datetime) -> Iterator[Fault]:
     if node.disabled is not None:
         message = f"agent: is disabled: {node.disabled}"
-        yield Fault("warning", message, "puppet agent --enable, when its time has come")
+        program = posixpath.basename(node.puppet) or "puppet"
+        remedy = f"{program} agent --enable, when its time has come"
+        yield Fault("warning", message, remedy)
 
 
 def _server(node: NodeFacts, now: datetime) -> Iterator[Fault]:

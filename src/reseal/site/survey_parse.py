@@ -10,11 +10,10 @@ Sources: `node/survey_agent.sh`; Puppet, `settings.rb` (`puppet config print`) a
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from cryptography import x509
@@ -22,6 +21,7 @@ from cryptography import x509
 from reseal.clock import Clock
 from reseal.errors import ParseError, ResealError
 from reseal.site.facts import (
+    BACKUPS,
     AgentMode,
     CertificateFacts,
     CrlFacts,
@@ -32,6 +32,7 @@ from reseal.site.facts import (
     ServiceManager,
 )
 from reseal.site.roster import Node
+from reseal.site.survey_complaints import complaints
 from reseal.site.survey_script import Sections, printable
 from reseal.x509 import bundle, certexts, certificate, keys
 from reseal.x509.crl import RevocationList
@@ -56,9 +57,6 @@ _AGENT = re.compile(r"Puppet/(\d{1,4}[\w.]{,40})", re.ASCII)
 _VERSION = re.compile(r"(\d{1,4}\.\d[\w.]{,40})", re.ASCII)
 _REPAIR = "repair or remove the file; a regeneration makes a new one"
 
-_CONTRACT = '{"contract": 1}'
-"""What a reseal says that does what we ask as we ask it (`reseal node contract`)."""
-
 T = TypeVar("T")
 
 
@@ -71,7 +69,7 @@ def node_facts(
     """
     skew = sections.number("clock") - clock.now().timestamp()
     settings = _physical(sections.settings(), sections.text("physical"))
-    faults = _complaints(sections)
+    faults = complaints(sections)
     hostcert = reading(faults, "hostcert", sections, load_one)
     state, public = key_line(sections, faults)
     agent = agent_service(sections)
@@ -89,6 +87,7 @@ def node_facts(
         settings={k: settings[k] for k in sorted(settings.keys() & SETTINGS)},
         owner=next(iter(sections.lines("ssldir")), ""),
         ssldir_bytes=1024 * sections.number("ssldir", line=1),
+        backups=sections.text("backups") or BACKUPS,
         disk_free=1024 * sections.number("free"),
         clock_skew=float(round(skew)),
         hostcert=certificate_facts(hostcert) if hostcert else None,
@@ -186,33 +185,6 @@ def agent_service(sections: Sections) -> ServiceFacts | None:
     return found[0] if found else None
 
 
-def _complaints(sections: Sections) -> list[Fault]:
-    """Return faults of Puppet itself: not there, or not able to tell its settings."""
-    if not sections.text("puppet"):
-        hint = "install an agent, or take the node out of the site file"
-        return [Fault("fault", "puppet: is not installed, nor is reseal", hint)]
-    if sections.has("config-error"):
-        last = (sections.lines("config-error") or ("no answer",))[-1]
-        program = posixpath.basename(sections.text("puppet"))
-        hint = f"run there: {program} config print --section agent"
-        return [Fault("fault", f"{program} config print: fails: {last}", hint)]
-    if sections.has("contract"):
-        return list(_strangeness(sections))
-    if not sections.text("ruby"):
-        hint = "reseal uses the Ruby that Puppet runs on; put it on root's PATH"
-        return [Fault("fault", "ruby: is not found", hint)]
-    return []
-
-
-def _strangeness(sections: Sections) -> Iterator[Fault]:
-    """Find a reseal on the node that we cannot work with."""
-    told = sections.text("contract")
-    if told != _CONTRACT:
-        message = f"reseal {sections.text('version')}: does not speak our contract"
-        remedy = f"install the reseal there that is here; it answers: {told[:80]}"
-        yield Fault("fault", message, remedy)
-
-
 def _physical(settings: dict[str, str], ssldir: str) -> dict[str, str]:
     """Return settings whose paths in the ssldir have no link on the way to it."""
     told = settings.get("ssldir", "").rstrip("/")
@@ -239,11 +211,11 @@ def _manager(sections: Sections) -> ServiceManager:
 
 
 def _flavour(sections: Sections) -> Flavour:
-    if sections.has("contract"):
-        return "reseal"
     marks = {row[0] for row in sections.rows("marks")}
     if "pe" in marks or "Puppet Enterprise" in sections.text("version"):
         return "pe"
+    if sections.has("contract"):
+        return "reseal"
     return "openvox" if "openvox" in marks else "puppet"
 
 

@@ -15,9 +15,9 @@ from importlib.resources import files
 from shlex import quote
 
 from reseal.errors import ParseError
+from reseal.site.facts import BACKUPS
 from reseal.site.platform import (
     AGENT_SERVICES,
-    BACKUP_PARENT,
     MANAGERS,
     OPENVOX_MARKS,
     OUR_AGENT,
@@ -121,7 +121,7 @@ def tables() -> str:
         "pe_marks": PE_MARKS,
         "openvox_marks": OPENVOX_MARKS,
         "server_configs": SERVER_CONFIGS,
-        "backup_parent": (BACKUP_PARENT,),
+        "backup_parent": (BACKUPS,),
     }
     lines = [f"{name}={quote(' '.join(values))}" for name, values in words.items()]
     lines += ["rubies() {", 'case "$1" in']

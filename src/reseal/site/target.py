@@ -16,7 +16,7 @@ from typing import Any
 
 from reseal.errors import CommandFailed, SiteError
 from reseal.site.facts import NodeFacts, ServiceFacts
-from reseal.site.platform import BACKUP_PARENT, service_command
+from reseal.site.platform import service_command
 from reseal.site.transport import Transport, check
 
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
@@ -45,9 +45,14 @@ class Target:
         return self.facts.name
 
     @property
+    def program(self) -> str:
+        """The name of its agent's program: `puppet`, or `reseal`."""
+        return posixpath.basename(self.facts.puppet) or "puppet"
+
+    @property
     def backup(self) -> str:
         """The run's directory on the node."""
-        return f"{BACKUP_PARENT}/{self.run}"
+        return f"{self.facts.backups}/{self.run}"
 
     @property
     def paths(self) -> tuple[str, ...]:

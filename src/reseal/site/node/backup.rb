@@ -11,6 +11,8 @@ require 'fileutils'
 require 'json'
 
 ATTEMPTS = 3
+# On Linux a link to a directory that somebody has just put there is not gone into.
+COPY = RUBY_PLATFORM =~ /linux/ ? %w[-a -T --] : %w[-a --]
 MOUNTS = '/proc/self/mountinfo'
 
 def entries(root)
@@ -41,14 +43,16 @@ end
 
 def manifest(root, shown)
   entries(root).map do |path, name|
-    "#{describe(path)} #{name == '.' ? shown : File.join(shown, name)}"
+    line = "#{describe(path)} #{name == '.' ? shown : File.join(shown, name)}"
+    abort("#{path.inspect} has a line feed in its name; rename it") if line.include?("\n")
+    line
   end
 end
 
 def copy(from, to)
   FileUtils.remove_entry(to) if File.exist?(to) || File.symlink?(to)
   FileUtils.mkdir_p(File.dirname(to))
-  system('cp', '-a', '--', from, to)
+  system('cp', *COPY, from, to)
 end
 
 # Return the manifest of a path when its copy can be put back, else what differs.

@@ -8,6 +8,9 @@
 require 'fileutils'
 require 'json'
 
+# On Linux a link to a directory that somebody has just put there is not gone into.
+COPY = RUBY_PLATFORM =~ /linux/ ? %w[-a -T --] : %w[-a --]
+
 def mark(backup, name)
   system('sync')
   File.open(File.join(backup, name), 'w') { |f| f.fsync }
@@ -33,7 +36,7 @@ end
 def copy(from, to)
   fresh = "#{to}.reseal-new"
   remove(fresh)
-  system('cp', '-a', '--', from, fresh) or abort("cannot copy #{from}")
+  system('cp', *COPY, from, fresh) or abort("cannot copy #{from}")
   remove(to)
   File.rename(fresh, to)
 end

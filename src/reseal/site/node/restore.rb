@@ -59,7 +59,7 @@ def stage(saved, path)
   fresh = beside(saved, path)
   remove(fresh)
   FileUtils.mkdir_p(File.dirname(fresh))
-  system('cp', '-a', '--', saved, fresh) or abort("cannot copy #{saved}")
+  system('cp', *COPY, saved, fresh) or abort("cannot copy #{saved}")
   fresh
 end
 
@@ -72,14 +72,22 @@ def swap_children(fresh, path)
   end
 end
 
+# Give a directory owner, mode and times of another; never what a link leads to.
+def like(saved, path)
+  stat = File.stat(saved)
+  File.open(path, File::RDONLY | File::NOFOLLOW) do |directory|
+    directory.chown(stat.uid, stat.gid)
+    directory.chmod(stat.mode & 07777)
+  end
+  File.respond_to?(:lutime) or return File.utime(stat.atime, stat.mtime, path)
+  File.lutime(stat.atime, stat.mtime, path)
+end
+
 def put_back(saved, fresh, path)
   if in_place?(saved, path)
     swap_children(fresh, path)
     Dir.rmdir(fresh)
-    stat = File.stat(saved)
-    File.chown(stat.uid, stat.gid, path)
-    File.chmod(stat.mode & 07777, path)
-    File.utime(stat.atime, stat.mtime, path)
+    like(saved, path)
   else
     remove(path) if real_directory?(path) || real_directory?(fresh)
     File.rename(fresh, path)
@@ -91,8 +99,11 @@ def compare(wanted, found)
   abort("restored files differ from the backup: #{differing.first}") unless differing.empty?
 end
 
-STAGED = '.reseal-restore'
+# On Linux a link to a directory that somebody has just put there is not gone into.
+COPY = RUBY_PLATFORM =~ /linux/ ? %w[-a -T --] : %w[-a --]
 backup, *paths = ARGV
+# A name that no backup of this run has: what an earlier one left is put back as it was.
+STAGED = ".reseal-restore-#{File.basename(backup)}"
 # One script of a run at a time: an earlier one whose connection broke may go on.
 lock = File.open(File.join(backup, 'lock'), 'w', 0600)
 lock.flock(File::LOCK_EX)

@@ -16,34 +16,18 @@ say manager
 echo "$manager"
 say marks
 for path in $pe_marks; do if [ -e "$path" ]; then echo "pe $path"; fi; done
-if id pe-puppet >/dev/null 2>&1; then echo "pe user pe-puppet"; fi
+if [ -z "$node_home" ] && id pe-puppet >/dev/null 2>&1; then echo "pe user pe-puppet"; fi
 for path in $openvox_marks; do if [ -e "$path" ]; then echo "openvox $path"; fi; done
 say agents
 services $agent_services
 say servers
 services $server_services
 
-# Lines of cron that start an agent, and timers that start a unit that does.
-agent='puppet[^#]*agent|puppetd|run-puppet|puppet-run|reseal +agent'
+agent="$puppets_agent|reseal +agent"
 say cron
-cat /etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/* /var/spool/cron/root \
-    /etc/anacrontab 2>/dev/null | grep -E "^[^#]*($agent)"
-for path in /etc/cron.hourly/* /etc/cron.daily/* /etc/periodic/*/*; do
-    if [ -f "$path" ] && grep -qE "^[^#]*($agent)" "$path"; then echo "$path"; fi
-done
+scheduled "$agent"
 say timers
-if [ "$manager" = systemd ]; then
-    for path in $(grep -lsE "^ExecStart=.*($agent)" /etc/systemd/system/*.service \
-        /run/systemd/system/*.service /usr/local/lib/systemd/system/*.service \
-        /usr/lib/systemd/system/*.service /lib/systemd/system/*.service); do
-        for timer in $(systemctl show -p TriggeredBy "$(basename "$path")" |
-            sed 's/^TriggeredBy=//'); do
-            case $timer in
-                *.timer) if status "$timer"; then echo "$timer"; fi ;;
-            esac
-        done
-    done
-fi
+timed "$agent"
 
 say puppet
 echo "$puppet"
@@ -78,6 +62,8 @@ if [ -n "$puppet" ]; then
     fi
     say_key "$(setting hostprivkey)" "$(setting passfile)"
 fi
+say backups
+echo "$backup_parent"
 say free
 free "$backup_parent"
 say clock

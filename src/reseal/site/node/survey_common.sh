@@ -54,7 +54,9 @@ first() {
     done
 }
 
-if [ -d /run/systemd/system ]; then
+if [ -n "$node_home" ]; then
+    manager=scripts backup_parent=$node_home/backups pe_marks='' server_configs=''
+elif [ -d /run/systemd/system ]; then
     manager=systemd
 elif [ "$(uname -s)" = Darwin ]; then
     manager=launchd
@@ -67,15 +69,43 @@ else
 fi
 define_manager "$manager"
 
-# is_ours: reseal's agent is this node's: it runs, or Puppet's neither does nor would.
+# scheduled PATTERN: lines of cron that start an agent, scripts that cron runs.
+scheduled() {
+    [ -z "$node_home" ] || return 0
+    cat /etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/* /var/spool/cron/root \
+        /etc/anacrontab 2>/dev/null | grep -E "^[^#]*($1)"
+    for path in /etc/cron.hourly/* /etc/cron.daily/* /etc/periodic/*/*; do
+        if [ -f "$path" ] && grep -qE "^[^#]*($1)" "$path"; then echo "$path"; fi
+    done
+}
+
+# timed PATTERN: timers that start a unit that starts an agent.
+timed() {
+    [ "$manager" = systemd ] || return 0
+    for path in $(grep -lsE "^ExecStart=.*($1)" /etc/systemd/system/*.service \
+        /run/systemd/system/*.service /usr/local/lib/systemd/system/*.service \
+        /usr/lib/systemd/system/*.service /lib/systemd/system/*.service); do
+        for timer in $(systemctl show -p TriggeredBy "$(basename "$path")" |
+            sed 's/^TriggeredBy=//'); do
+            case $timer in
+                *.timer) if status "$timer"; then echo "$timer"; fi ;;
+            esac
+        done
+    done
+}
+
+# is_ours: reseal's agent is this node's: it runs, or it would and Puppet's would not.
 is_ours() {
     known "$our_agent" || return 1
     if status "$our_agent"; then return 0; fi
+    enabled "$our_agent"
+    case $? in 0 | 44) ;; *) return 1 ;; esac
     for service in $agent_services; do
         if known "$service" && { status "$service" || enabled "$service"; }; then
             return 1
         fi
     done
+    [ -z "$(scheduled "$puppets_agent"; timed "$puppets_agent")" ]
 }
 
 # say_key KEY PASSFILE: a line about a private key, where there is a program to ask.
@@ -85,14 +115,19 @@ say_key() {
         "$ruby" -e "$public_keys" "$@" 2>&1
     elif [ -n "$reseal" ] && [ "$puppet" = "$reseal" ]; then
         say key
-        "$reseal" node public_keys -- "$@" 2>&1 | sed 's/^\["//; s/"\]$//'
+        "$reseal" node public_keys -- "$@" 2>&1 | tail -n 1 | sed 's/^\["//; s/"\]$//'
     fi
 }
 
 export PYTHONDONTWRITEBYTECODE=1
-puppet=$(first $puppet_commands)
-[ -n "$puppet" ] || puppet=$(command -v puppet) || puppet=
-reseal=$(command -v reseal) || reseal=$(first $our_commands)
+puppets_agent='puppet[^#]*agent|puppetd|run-puppet|puppet-run'
+if [ -n "$node_home" ]; then
+    puppet=$(first "$node_home/bin/puppet") reseal=$(first "$node_home/bin/reseal")
+else
+    puppet=$(first $puppet_commands)
+    [ -n "$puppet" ] || puppet=$(command -v puppet) || puppet=
+    reseal=$(command -v reseal) || reseal=$(first $our_commands)
+fi
 if [ -n "$reseal" ] && { [ -z "$puppet" ] || is_ours >/dev/null 2>&1; }; then
     puppet=$reseal agent_services=$our_agent ruby=
 else
