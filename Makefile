@@ -18,7 +18,7 @@ test: $(VENV)/ready ## everything that needs neither root nor Puppet
 	@mkdir -p build
 	$(BIN)/python -m pytest -m "not real" -n auto --maxprocesses 4 --junitxml=build/test.xml
 	$(BIN)/python scripts/whole.py build/test.xml \
-		tests/base tests/x509 tests/store tests/ca tests/primary tests/server tests/agent tests/node tests/demo tests/page tests/site tests/cli
+		tests/base tests/x509 tests/store tests/ca tests/primary tests/server tests/agent tests/node tests/extensions tests/demo tests/page tests/site tests/cli
 
 test-real: debian $(VENV)/ready ## everything against real Puppet; Debian, as root
 	scripts/debian nginx

@@ -40,8 +40,8 @@ from reseal.errors import ResealError, UsageError
 from reseal.node import launch as launches
 from reseal.node import probe as probes
 from reseal.node.verbs import VERBS, carry_out
+from reseal.site.check import REFUSALS
 from reseal.site.survey_complaints import CONTRACT
-from reseal.site.verify import REFUSALS
 from reseal.x509 import keys
 from reseal.x509.bundle import load_certificate
 from reseal.x509.certificate import fingerprint, to_pem

@@ -36,6 +36,7 @@ class Shape:
         agents: How many of these.
         also: Agents of other releases, as `lab up --also` takes them.
         ca: "single" or "chain"; "" for what the release makes by itself.
+        parts: What else is there, as `lab up --with` takes it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Shape:
     agents: int = 3
     also: str = ""
     ca: str = ""
+    parts: str = ""
 
     def arguments(self) -> list[str]:
         """Return the arguments of `lab up`."""
@@ -51,6 +53,8 @@ class Shape:
             words += ["--also", self.also]
         if self.ca:
             words += ["--ca", self.ca]
+        if self.parts:
+            words += ["--with", self.parts]
         return words
 
 
@@ -66,12 +70,14 @@ SMALL7 = Shape("small7", "bookworm", agents=1)
 """Puppet Server 7 with one agent: for what needs a server and little else."""
 SMALL8 = Shape("small8", "trixie", agents=1)
 SMALL5 = Shape("small5", "bullseye", agents=1)
+PUPPETDB = Shape("puppetdb", "bookworm", agents=1, parts="puppetdb")
+"""Puppet Server 7, PuppetDB 7 with PostgreSQL on a host of its own."""
 TEN = Shape("ten", "bookworm", agents=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One host of a site; `role` is "server" or "agent"."""
+    """One host of a site; `role` is "server", "puppetdb" or "agent"."""
 
     name: str
     address: str

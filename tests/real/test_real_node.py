@@ -63,6 +63,7 @@ def test_both_do_the_same(site: Site, both: dict[str, Ask]) -> None:
     ):
         assert told["ruby"] == told["ours"]
     _trees_are_alike(site, both)
+    _copies_are_alike(site, both)
     _keys_are_told_alike(site, both)
     _probes_see_the_same(both, key, certificate)
 
@@ -118,6 +119,28 @@ def _trees_are_alike(site: Site, both: dict[str, Ask]) -> None:
         where = f"cd /run/t/{name}; find live aside -printf '%p %m %u:%g %s\\n' | sort"
         seen.add(site.text("puppet", where))
     assert len(seen) == 2, seen
+
+
+def _copies_are_alike(site: Site, both: dict[str, Ask]) -> None:
+    site.on("puppet", "cd /run/t; printf 'no end' >part; : >empty; ln -s part link")
+    parts = ["/run/t/part", "/run/t/empty", f"{SSL}/certs/ca.pem"]
+    seen = set()
+    for ask in both.values():
+        site.on("puppet", "cd /run/t; rm -f copy link; ln -s part link; echo x >copy")
+        orders = [
+            {"path": f"/run/t/{name}", "mode": "0640", "owner": owner, "from": parts}
+            for name, owner in (("copy", "puppet:puppet"), ("link", "0:101"))
+        ]
+        told = [ask("copies", stdin=json.dumps(orders)) for _ in range(2)]
+        assert told == [{"renewed": ["/run/t/copy", "/run/t/link"]}, {"renewed": []}]
+        look = (
+            "cd /run/t; stat -c '%n %F %a %U:%G %s' copy link part; sha256sum copy link"
+        )
+        seen.add(site.text("puppet", f"{look}; ls -A | grep -c '^[.]reseal' || :"))
+        lost = [{**orders[0], "from": ["/none"]}]
+        with pytest.raises(AssertionError, match="/none"):
+            ask("copies", stdin=json.dumps(lost))
+    assert len(seen) == 1, seen
 
 
 def _keys_are_told_alike(site: Site, both: dict[str, Ask]) -> None:

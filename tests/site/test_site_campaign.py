@@ -19,6 +19,7 @@ from reseal.clock import SystemClock
 from reseal.errors import JournalError, SiteError
 from reseal.site import campaign
 from reseal.site.campaign import Ended, Hands
+from reseal.site.check import Check
 from reseal.site.context import Context, Limits
 from reseal.site.facts import BACKUPS
 from reseal.site.fleet import Fleet
@@ -27,7 +28,6 @@ from reseal.site.roster import Node, Roster
 from reseal.site.run import Outcome
 from reseal.site.rundir import BUNDLE, CRLS, REPORT, RunDirectory
 from reseal.site.transport import Result, Transport
-from reseal.site.verify import Check
 from reseal.x509.keys import LocalSigner, generate
 
 CA = Certname("puppet.lab.test")

@@ -17,13 +17,13 @@ from reseal.cli.progress import Lines, Picture
 from reseal.cli.siteview import plan_text, survey_text, verdict
 from reseal.clock import SystemClock
 from reseal.errors import CommandFailed, FaultsError
+from reseal.site.check import Check
 from reseal.site.facts import Fault, NodeFacts
 from reseal.site.journal import Journal
 from reseal.site.plan import Choices, make_plan
 from reseal.site.roster import Roster
 from reseal.site.run import Outcome
 from reseal.site.rundir import JOURNAL, RunDirectory, parse_plan
-from reseal.site.verify import Check
 
 
 def test_a_dry_run_prints_the_plan_for_machines(

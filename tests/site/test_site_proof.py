@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from site_samples import NOW, node, site
 
+from reseal.site.check import Check
 from reseal.site.journal import Line
 from reseal.site.plan import Choices, Plan, make_plan
 from reseal.site.report import page_of, report_of
 from reseal.site.target import Target
 from reseal.site.transport import Transport
-from reseal.site.verify import Check, judge
+from reseal.site.verify import judge
 
 NEW = {"server": "AA", "status": 200}
 ALERT = "OpenSSL::SSL::SSLError: SSL_read: state=error: tlsv1 alert unknown ca"

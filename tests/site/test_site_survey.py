@@ -359,7 +359,7 @@ def test_puppet_enterprise_is_what_it_is_with_reseal_too() -> None:
 def test_whose_agent_a_node_with_both_has(
     states: dict[str, str], schedule: str, answer: str
 ) -> None:
-    text = survey_script.tables() + survey_script._source("survey_common.sh")
+    text = survey_script.tables() + survey_script.source("survey_common.sh")
     functions = text[text.index("# is_ours:") :].partition("\n}\n")[0] + "\n}\n"
     kinds = {
         "known": ("known", "enabled", "running"),

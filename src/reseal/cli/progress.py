@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from reseal.cli.output import shown
+from reseal.site.check import Check
 from reseal.site.run import State
 from reseal.site.sequence import Step
-from reseal.site.verify import Check
 
 _SHOWN = 20
 """How many nodes at work the live picture shows."""

@@ -43,6 +43,14 @@ Allow = Annotated[
         "its old certificate's (repeatable).",
     ),
 ]
+Skip = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--skip",
+        metavar="EXTENSION",
+        help="Leave the copies of an extension as they are (repeatable).",
+    ),
+]
 Batch = Annotated[
     int | None,
     typer.Option("--batch", min=1, help="Nodes worked on at once; 50 without it."),
@@ -70,10 +78,14 @@ async def surveyed(roster: Roster) -> tuple[NodeFacts, ...]:
 
 
 def chosen(
-    batch: int | None, without: list[str] | None, allow: list[str] | None
+    batch: int | None,
+    without: list[str] | None,
+    allow: list[str] | None,
+    skip: list[str] | None,
 ) -> Choices:
     """Return what the operator decided about a run."""
-    choices = Choices(without=tuple(without or ()), allow=tuple(allow or ()))
+    lists = (tuple(each or ()) for each in (without, allow, skip))
+    choices = Choices(50, *lists)
     return choices if batch is None else replace(choices, batch=batch)
 
 

@@ -26,6 +26,7 @@ from reseal.cli.siteoptions import (
     RunName,
     Runs,
     SiteFile,
+    Skip,
     Without,
     Yes,
     chosen,
@@ -62,6 +63,7 @@ def regenerate(
     batch: Batch = None,
     without: Without = None,
     allow: Allow = None,
+    skip: Skip = None,
     max_failures: MaxFailures = 3,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -75,12 +77,12 @@ def regenerate(
     Exit status: 0 proven; 1 stopped before any change; 3 nodes are left (resume or
     roll back); 4 done but not proven.
     """
-    given = {"--batch": batch, "--without": without, "--allow": allow}
+    given = {"--batch": batch, "--without": without, "--allow": allow, "--skip": skip}
     if ignored := [name for name, value in given.items() if plan_file and value]:
         hint = "make a new plan with them: reseal site plan"
         words = f"{', '.join(ignored)}: the plan has decided that"
         raise UsageError(words, hint=hint)
-    roster, choices = load_roster(site), chosen(batch, without, allow)
+    roster, choices = load_roster(site), chosen(batch, without, allow, skip)
     plan = _plan(roster, plan_file, choices)
     if dry_run:
         print(dump_plan(plan).decode() if as_json else plan_text(plan))

@@ -23,6 +23,7 @@ from reseal.cli.siteoptions import (
     RunName,
     Runs,
     SiteFile,
+    Skip,
     Without,
     chosen,
     hands,
@@ -32,6 +33,7 @@ from reseal.cli.siteoptions import (
 from reseal.cli.siteview import plan_text, survey_text, verdict
 from reseal.files import replace
 from reseal.site import campaign
+from reseal.site.check import Check
 from reseal.site.context import Limits
 from reseal.site.discover import Discovered, site_file, ssh_hosts
 from reseal.site.discover import discover as discover_site
@@ -46,7 +48,6 @@ from reseal.site.rundir import (
     dump_plan,
     runs_directory,
 )
-from reseal.site.verify import Check
 
 
 def discover(
@@ -102,6 +103,7 @@ def plan(
     batch: Batch = None,
     without: Without = None,
     allow: Allow = None,
+    skip: Skip = None,
     as_json: Json = False,
 ) -> None:
     """Print what a regeneration would do, step by step, and change nothing.
@@ -109,7 +111,7 @@ def plan(
     Example: reseal site plan --out plan.json && reseal site regenerate --plan plan.json
     """
     roster = load_roster(site)
-    choices = chosen(batch, without, allow)
+    choices = chosen(batch, without, allow, skip)
     made = planned(asyncio.run(surveyed(roster)), choices)
     if out is not None:
         replace(out, dump_plan(made), mode=0o600)

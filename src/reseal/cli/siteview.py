@@ -9,10 +9,10 @@ import typer
 
 from reseal.cli.output import shown, table
 from reseal.errors import UsageError
+from reseal.site.check import Check
 from reseal.site.facts import NodeFacts
 from reseal.site.plan import Plan
 from reseal.site.run import Outcome
-from reseal.site.verify import Check
 
 _ENDING = 11
 """Characters of a fingerprint's ending that are typed: four bytes."""
@@ -24,6 +24,7 @@ def survey_text(facts: Sequence[NodeFacts]) -> str:
     lines = [table([heads, *(_row(node) for node in facts)])]
     for node in facts:
         lines.extend(_server(node))
+        lines.extend(_extensions(node))
     for node in facts:
         for fault in node.faults:
             lines.append(f"\n{node.name}: {fault.severity}: {fault.message}")
@@ -60,6 +61,19 @@ def _server(node: NodeFacts) -> Iterator[str]:
             yield f"    {ca.fingerprint}"
 
 
+def _extensions(node: NodeFacts) -> Iterator[str]:
+    """Tell each copy: what it holds, how long, and whose file it is."""
+    for each in node.extensions:
+        running = any(service.active for service in each.services)
+        yield f"\n{node.name}: {each.title}, {'running' if running else 'stopped'}"
+        for copy in each.copies:
+            held = ", ".join(copy.holds) if copy.there else "missing"
+            ends = [cert.not_after for cert in copy.certificates]
+            end = f", ends {min(ends):%F}" if ends else ""
+            own = ", Puppet's own file" if copy.own else ""
+            yield f"  {copy.path}: {held}{end}{own}"
+
+
 def plan_text(plan: Plan) -> str:
     """Return a plan: the CA, the phases with their nodes and steps, the warnings."""
     new = plan.generation
@@ -73,7 +87,7 @@ def plan_text(plan: Plan) -> str:
     for phase in plan.phases:
         nodes = plan.of(phase)
         lines.append(f"{phase}: {', '.join(nodes)}")
-        for step in next(iter(nodes.values())):
+        for step in max(nodes.values(), key=len):
             stops = f", stops {step.stops}" if step.stops else ""
             lines.append(f"    {step.title} (about {step.seconds} s{stops})")
     down = sum(s.seconds for s in plan.steps if s.stops == "the site")

@@ -22,7 +22,7 @@ from reseal.demo.place import AGENT, PUPPET, SERVER, Home, Place
 from reseal.errors import SiteError
 from reseal.node import launch
 from reseal.node.probe import probe_all
-from reseal.site.verify import REFUSALS
+from reseal.site.check import REFUSALS
 
 PATIENCE = 60.0
 """Seconds to wait for what a site does by itself."""

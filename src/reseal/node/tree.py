@@ -67,8 +67,8 @@ def copy(source: Path, target: Path) -> None:
     """
     remove(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A link to a directory that somebody has just put there is not gone into.
-    exact = ["-T"] if sys.platform == "linux" else []
+    # Nothing is gone into or written through that somebody has just put there.
+    exact = ["-T", "--remove-destination"] if sys.platform == "linux" else []
     words = ["cp", "-a", *exact, "--", str(source), str(target)]
     done = subprocess.run(words, stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:

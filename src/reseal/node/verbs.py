@@ -19,6 +19,7 @@ from yaml import YAMLError
 from reseal import files
 from reseal.errors import ResealError, UsageError
 from reseal.node.backup import back_up
+from reseal.node.copies import renew_copies
 from reseal.node.identity import identity, outcome
 from reseal.node.install import install
 from reseal.node.keys import make_keys, public_half, sign
@@ -116,6 +117,10 @@ def _stage(args: Sequence[str], read: Read) -> Any:
     return stage(Path(base), owner, json.loads(read()))
 
 
+def _copies(args: Sequence[str], read: Read) -> Any:
+    return renew_copies(json.loads(read()))
+
+
 def _probe(args: Sequence[str], read: Read) -> Any:
     return probe_all(json.loads(read()))
 
@@ -144,6 +149,7 @@ VERBS: Mapping[str, Verb] = {
     "launch": _launch,
     "running": _running,
     "stage": _stage,
+    "copies": _copies,
     "probe": _probe,
     "ca_api": _ca_api,
 }

@@ -97,7 +97,7 @@ class Clear:
     async def do(self, at: Target, run: Context) -> None:
         if not await at.has("manifest"):
             raise StepFailed(f"{at.name}: has no backup, nothing is cleared")
-        for path in at.paths:
+        for path in at.cleared:
             if (
                 len([part for part in path.split("/") if part not in ("", ".", "..")])
                 < 3
@@ -105,7 +105,7 @@ class Clear:
                 hint = "correct ssldir in puppet.conf there"
                 raise StepFailed(f"{at.name}: {path} is no SSL directory", hint=hint)
         await at.mark("clearing")
-        await check(at.transport, _CLEAR, *at.paths, timeout=600)
+        await check(at.transport, _CLEAR, *at.cleared, timeout=600)
         await at.mark("cleared")
 
 

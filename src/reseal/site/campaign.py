@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from reseal.clock import Clock
 from reseal.errors import JournalError, ResealError
+from reseal.site.check import Check
 from reseal.site.claim import claim, claim_again, may_resume, release
 from reseal.site.context import Context, Limits
 from reseal.site.fleet import Fleet
@@ -28,7 +29,7 @@ from reseal.site.run import Outcome, Runner, Told
 from reseal.site.rundir import BUNDLE, CRLS, JOURNAL, PAGE, REPORT, RunDirectory
 from reseal.site.target import UNREADABLE, Target
 from reseal.site.transport import check
-from reseal.site.verify import Check, Standard, standard_for, verify_node
+from reseal.site.verify import Standard, standard_for, verify_node
 
 _TIDY = 'cd "$1" && rm -rf aside new keys scratch agent.pid && : >finished && sync'
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from reseal.extensions.protocol import Material
+
 Role = Literal["ca", "server", "agent"]
 ServiceManager = Literal[
     "systemd", "sysv", "openrc", "launchd", "scripts", "windows", "none"
@@ -148,6 +150,63 @@ class ServerFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyFacts:
+    """A copy of a node's material, as a service keeps it.
+
+    Attributes:
+        holds: What is meant to be in it, in order.
+        path: Its place; of Puppet's own file with links followed.
+        own: It is no copy, but Puppet's own file.
+        there: The file is there.
+        link: Where it leads, if it is a link to what is not Puppet's own.
+        owner: `user:group`.
+        mode: Permission bits in octal, as `0640`.
+        certificates: The certificates in it.
+        crls: The revocation lists in it.
+        key: Fingerprint of the public half of the key in it.
+    """
+
+    holds: tuple[Material, ...]
+    path: str
+    own: bool
+    there: bool
+    link: str = ""
+    owner: str = ""
+    mode: str = ""
+    certificates: tuple[CertificateFacts, ...] = ()
+    crls: tuple[CrlFacts, ...] = ()
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DoorFacts:
+    """Where a service answers over TLS: a port, and a path with status 200."""
+
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionFacts:
+    """A service on a node that keeps copies.
+
+    Attributes:
+        name, title: Of the extension.
+        services: Its services, in the order of a start.
+        copies: Its copies, and Puppet's own files that it reads.
+        door: Where it answers; None for one that does not.
+        first: It is renewed before the other agents.
+    """
+
+    name: str
+    title: str
+    services: tuple[ServiceFacts, ...]
+    copies: tuple[CopyFacts, ...]
+    door: DoorFacts | None = None
+    first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFacts:
     """What is true of one node.
 
@@ -177,6 +236,7 @@ class NodeFacts:
         agent_mode: How the agent is run.
         disabled: Why the agent is administratively disabled; None if it is not.
         server: The server on this node, if there is one.
+        extensions: Services that keep copies, in the order of their renewal.
         faults: What is wrong, worst first.
     """
 
@@ -204,4 +264,5 @@ class NodeFacts:
     agent_mode: AgentMode = "stopped"
     disabled: str | None = None
     server: ServerFacts | None = None
+    extensions: tuple[ExtensionFacts, ...] = ()
     faults: tuple[Fault, ...] = ()

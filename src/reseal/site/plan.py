@@ -10,11 +10,12 @@ Sources: Puppet, "SSL: Regenerating All Certificates in a Puppet Deployment".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
 from reseal.errors import PuppetEnterprise, SiteError
+from reseal.site.copies import obstacles
 from reseal.site.facts import Fault, NodeFacts
 from reseal.site.foresee import warnings_of
 from reseal.site.generation import Generation, ca_host, next_generation
@@ -32,11 +33,13 @@ class Choices:
         batch: How many nodes are worked on at once.
         without: Certnames to leave out.
         allow: Certnames whose request may differ from their old certificate.
+        skip: Extensions whose copies are left as they are.
     """
 
     batch: int = 50
     without: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def make_plan(
         SiteError: Something forbids any change; every such fault is named.
     """
     left_out = dict.fromkeys(choices.without, "left out on request")
+    facts = without_extensions(facts, choices.skip)
     refuse_obstacles(facts, left_out)
     nodes = [node for node in facts if node.name not in left_out]
     generation = next_generation(nodes, now)
@@ -115,8 +119,31 @@ def make_plan(
         generation=generation,
         facts=tuple(facts),
         left_out=left_out,
-        warnings=warnings_of(nodes, generation.shape, choices.allow),
+        warnings=(
+            *warnings_of(nodes, generation.shape, choices.allow),
+            *(f"{name}: its copies are left as they are" for name in choices.skip),
+        ),
         steps=tuple(steps_of(nodes, choices.batch)),
+    )
+
+
+def without_extensions(
+    facts: Sequence[NodeFacts], skip: Sequence[str]
+) -> tuple[NodeFacts, ...]:
+    """Return facts as if these extensions were nowhere.
+
+    Raises:
+        SiteError: One is nowhere.
+    """
+    known = {each.name for node in facts for each in node.extensions}
+    if unknown := set(skip) - known:
+        hint = f"found are: {', '.join(sorted(known)) or 'none'}"
+        raise SiteError(f"{', '.join(sorted(unknown))}: on no node", hint=hint)
+    return tuple(
+        replace(
+            node, extensions=tuple(e for e in node.extensions if e.name not in skip)
+        )
+        for node in facts
     )
 
 
@@ -166,3 +193,13 @@ def _unworkable(node: NodeFacts) -> Iterator[Fault]:
         if not sound and (path or name == "ssldir"):
             message = f"{name} {path or 'unknown'}: is no SSL directory or file in one"
             yield Fault("fault", message, f"correct {name} in puppet.conf there")
+    yield from _strange_copies(node)
+
+
+def _strange_copies(node: NodeFacts) -> Iterator[Fault]:
+    """Find copies that no run can renew."""
+    for each in node.extensions:
+        remedy = f"--skip {each.name} leaves its copies, to be renewed by hand"
+        for copy in each.copies:
+            for text in obstacles(copy, node.certname):
+                yield Fault("fault", f"{each.title}: {copy.path}: {text}", remedy)

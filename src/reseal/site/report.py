@@ -16,10 +16,10 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from reseal.site.check import Check
 from reseal.site.facts import CertificateFacts
 from reseal.site.journal import Line
 from reseal.site.plan import Plan
-from reseal.site.verify import Check
 from reseal.x509.bundle import load_certificates
 from reseal.x509.certificate import common_name, fingerprint
 

@@ -14,6 +14,12 @@ from collections.abc import Sequence
 from reseal.errors import CommandFailed, ResealError, StepFailed
 from reseal.site.agent_steps import StopAgent
 from reseal.site.context import Context
+from reseal.site.extension_steps import (
+    COPIED,
+    is_answering,
+    restart,
+    wait_for_answer,
+)
 from reseal.site.facts import ServerFacts
 from reseal.site.journal import Journal
 from reseal.site.run import Outcome
@@ -30,7 +36,8 @@ from reseal.site.transport import check
 _FORGET = r"""
 cd "$1" || exit 1
 rm -rf aside new keys scratch
-rm -f setting-aside set-aside installed prepared clearing cleared started finished
+rm -f setting-aside set-aside installed prepared clearing cleared started finished \
+    copied services-started
 : >rolled-back
 sync
 """
@@ -88,6 +95,7 @@ class Rollback:
 
     async def _take_back(self, at: Target) -> None:
         replaced = await at.has("clearing") or await at.has("setting-aside")
+        replaced = replaced or await at.has(COPIED)
         await _end_background(at)
         if replaced:
             if not await at.has("manifest"):
@@ -96,6 +104,8 @@ class Rollback:
         server = at.facts.server
         if server is not None and server.service is not None:
             await self._settle_server(at, server, restart=replaced)
+        if replaced:
+            await self._settle_services(at)
         agent = at.facts.agent
         if agent is not None and await at.is_active(agent) != agent.active:
             await (at.start(agent) if agent.active else at.stop(agent))
@@ -109,6 +119,15 @@ class Rollback:
             if await at.is_active(service):
                 await at.stop(service)
         await at.ask("restore", at.backup, *at.paths, timeout=3600)
+
+    async def _settle_services(self, at: Target) -> None:
+        """Have services read their old copies; one that ran answers."""
+        for extension in at.facts.extensions:
+            self._run.tell(at.name, f"{extension.title} starts")
+            await restart(at, extension)
+            if is_answering(extension):
+                limit = self._run.limits.server
+                await wait_for_answer(at, extension, limit)
 
     async def _settle_server(
         self, at: Target, server: ServerFacts, *, restart: bool

@@ -17,6 +17,8 @@ from typing import Any, Literal, cast, get_args
 
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname
+from reseal.extensions.declared import declared
+from reseal.extensions.protocol import Extension
 from reseal.site.facts import Role
 from reseal.tomlfile import Table, open_toml
 
@@ -24,7 +26,7 @@ TransportKind = Literal["ssh", "local"]
 HostKeyPolicy = Literal["strict", "accept-new"]
 
 _HINT = "the site file is described in docs/reference/site-file.md"
-_TOP = ("ssh", "group", "node")
+_TOP = ("ssh", "group", "node", "extension")
 _SSH = (
     *("config", "known_hosts", "host_keys", "user"),
     *("connect_timeout", "command_timeout", "limit"),
@@ -89,10 +91,14 @@ class SshSettings:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Every node of a site, in the file's order, and how to reach them."""
+    """Every node of a site, in the file's order, and how to reach them.
+
+    Its `extensions` are the site's own services that keep copies.
+    """
 
     nodes: tuple[Node, ...]
     ssh: SshSettings = field(default_factory=SshSettings)
+    extensions: tuple[Extension, ...] = ()
 
     @property
     def ca(self) -> Node:
@@ -128,10 +134,12 @@ def load_roster(path: Path) -> Roster:
     ssh = _ssh(top.table("ssh"), path.parent)
     groups = _groups(top)
     nodes = tuple(_nodes(top, groups, path.parent.absolute()))
+    names = {node.name for node in nodes}
+    extensions = tuple(declared(top.table("extension"), names))
     top.done(_TOP)
     _check_ca(top, nodes)
     top.faults.check()
-    return Roster(nodes, ssh)
+    return Roster(nodes, ssh, extensions)
 
 
 def _ssh(table: Table, base: Path) -> SshSettings:

@@ -1,7 +1,8 @@
 """Which acts a regeneration consists of, and their order.
 
-Guarantee: the CA's host comes first and alone; one node of each platform and
-version goes before all others of its kind; compilers go one at a time.
+Guarantee: the CA's host comes first and alone, and after it, one at a time, nodes
+whose services all others need; one node of each platform and version goes before all
+others of its kind; compilers go one at a time.
 
 Sources: Puppet, "SSL: Regenerating All Certificates in a Puppet Deployment",
 steps 1 and 3.
@@ -27,6 +28,8 @@ Action = Literal[
     "ca.install",
     "server.stop",
     "server.start",
+    "extension.copy",
+    "extension.start",
 ]
 
 
@@ -63,19 +66,39 @@ def steps_of(facts: Sequence[NodeFacts], batch: int) -> Iterator[Step]:
     """
     host = ca_host(facts)
     yield from _node_steps(host, "ca", _CA)
+    if host.extensions:
+        yield from _node_steps(host, _services(host), _COPIES)
     agents = [node for node in facts if node is not host]
+    needed = [node for node in agents if any(each.first for each in node.extensions)]
+    for node in needed:
+        yield from _node_steps(node, _services(node), _actions(node))
+    agents = [node for node in agents if node not in needed]
     compilers = [node for node in agents if node.server is not None]
     plain = [node for node in agents if node.server is None]
     canaries = _canaries(plain)
     rest = [node for node in plain if node not in canaries]
     for node in canaries:
-        yield from _node_steps(node, "canary", _AGENT)
+        yield from _node_steps(node, "canary", _actions(node))
     for number, node in enumerate(compilers, 1):
-        yield from _node_steps(node, f"compiler {number}", _COMPILER)
+        yield from _node_steps(node, f"compiler {number}", _actions(node))
     for start in range(0, len(rest), batch):
         for node in rest[start : start + batch]:
-            yield from _node_steps(node, f"batch {start // batch + 1}", _AGENT)
+            yield from _node_steps(node, f"batch {start // batch + 1}", _actions(node))
     yield from _node_steps(host, "server's run", ("agent.run",))
+
+
+def _services(node: NodeFacts) -> str:
+    """Return the name of the phase of a node with services that keep copies."""
+    return f"{', '.join(each.title for each in node.extensions)} on {node.name}"
+
+
+def _actions(node: NodeFacts) -> tuple[Action, ...]:
+    """Return what is done to a node: its copies before the agent is settled."""
+    actions = _AGENT if node.server is None else _COMPILER
+    if not node.extensions:
+        return actions
+    position = actions.index("agent.settle")
+    return (*actions[:position], *_COPIES, *actions[position:])
 
 
 def _canaries(facts: Iterable[NodeFacts]) -> list[NodeFacts]:
@@ -114,6 +137,8 @@ _COMPILER: tuple[Action, ...] = (
     "agent.run",
 )
 
+_COPIES: tuple[Action, ...] = ("extension.copy", "extension.start")
+
 _TOLD: dict[Action, tuple[str, str, int]] = {
     "agent.backup": ("back up the SSL directories, prove the copy", "", 2),
     "agent.stop": ("stop the agent", "the agent", 2),
@@ -124,6 +149,8 @@ _TOLD: dict[Action, tuple[str, str, int]] = {
     "ca.prepare": ("make the new CA's keys and certificates aside", "", 10),
     "ca.install": ("set the old CA aside, put the new one in place", "the site", 1),
     "server.stop": ("stop the server", "the site", 3),
+    "extension.copy": ("renew the copies of its services", "", 1),
+    "extension.start": ("start these services anew, be answered", "the services", 40),
     "server.start": ("start the server, wait until it answers", "the site", 40),
 }
 

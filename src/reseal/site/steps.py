@@ -9,6 +9,7 @@ from reseal.site.agent_steps import Backup, Clear, Run, Settle, StopAgent
 from reseal.site.ca_steps import Install, Prepare
 from reseal.site.context import Context
 from reseal.site.enrol import Enrol
+from reseal.site.extension_steps import RenewCopies, StartServices
 from reseal.site.sequence import Action
 from reseal.site.server_steps import StartServer, StopServer
 from reseal.site.target import Target
@@ -38,4 +39,6 @@ ACTS: Mapping[Action, Act] = {
     "ca.install": Install(),
     "server.stop": StopServer(),
     "server.start": StartServer(),
+    "extension.copy": RenewCopies(),
+    "extension.start": StartServices(),
 }

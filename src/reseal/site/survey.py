@@ -14,9 +14,11 @@ from dataclasses import replace
 
 from reseal.clock import Clock
 from reseal.errors import ResealError
+from reseal.extensions.protocol import Extension
 from reseal.site.facts import NodeFacts
 from reseal.site.fleet import Fleet
 from reseal.site.roster import Node, Roster
+from reseal.site.survey_extensions import extension_facts, functions_for, wanted
 from reseal.site.survey_faults import compare, judge, unreachable
 from reseal.site.survey_parse import node_facts
 from reseal.site.survey_script import Sections, look, printable
@@ -46,20 +48,32 @@ async def survey(
     """
 
     async def one(node: Node, transport: Transport) -> NodeFacts:
-        facts = await survey_node(transport, node, clock)
+        facts = await survey_node(transport, node, clock, roster.extensions)
         on_progress(facts)
         return facts
 
     return compare(await fleet.each(roster.nodes, one))
 
 
-async def survey_node(transport: Transport, node: Node, clock: Clock) -> NodeFacts:
-    """Return the facts of one node; it never raises for what is wrong there."""
+async def survey_node(
+    transport: Transport,
+    node: Node,
+    clock: Clock,
+    extensions: tuple[Extension, ...] = (),
+) -> NodeFacts:
+    """Return the facts of one node; it never raises for what is wrong there.
+
+    Args:
+        transport: The way to it.
+        node: The node.
+        clock: Our time.
+        extensions: The site's own services that keep copies.
+    """
     nothing = NodeFacts(
         name=node.name, certname=node.name, roles=node.roles, reachable=False
     )
     try:
-        return await _survey(transport, node, clock)
+        return await _survey(transport, node, clock, wanted(extensions, node.name))
     except ResealError as error:
         return unreachable(nothing, str(error), error.hint)
     except _UNREADABLE as error:
@@ -67,19 +81,28 @@ async def survey_node(transport: Transport, node: Node, clock: Clock) -> NodeFac
         return unreachable(nothing, printable(message), None)
 
 
-async def _survey(transport: Transport, node: Node, clock: Clock) -> NodeFacts:
+async def _survey(
+    transport: Transport,
+    node: Node,
+    clock: Clock,
+    extensions: tuple[Extension, ...],
+) -> NodeFacts:
+    more = functions_for(extensions)
     if "server" in node.roles:
-        looks = look(transport, "agent"), look(transport, "server")
+        looks = look(transport, "agent", more=more), look(transport, "server")
         agent, server = await asyncio.gather(*looks)
     else:
-        agent, server = await look(transport, "agent"), None
+        agent, server = await look(transport, "agent", more=more), None
     facts, faults = node_facts(node, agent, clock)
+    found, more_faults = await extension_facts(facts, transport, agent, extensions)
+    faults += more_faults
+    facts = replace(facts, extensions=found)
     if server is None and agent.rows("servers") and facts.puppet:
         server = await look(transport, "server")
     if server is not None:
-        found, more = server_facts(facts, server)
-        faults += more
-        facts = replace(facts, server=found, ssldir_bytes=_bytes(facts, server))
+        served, more_faults = server_facts(facts, server)
+        faults += more_faults
+        facts = replace(facts, server=served, ssldir_bytes=_bytes(facts, server))
     return judge(facts, faults, clock.now())
 
 

@@ -18,6 +18,7 @@ from datetime import datetime
 
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname
+from reseal.site.copies import Own, disagreements, unsafe
 from reseal.site.facts import CertificateFacts, Fault, NodeFacts, Severity
 from reseal.site.platform import PE_PAGES
 
@@ -218,6 +219,23 @@ def _authority(node: NodeFacts, now: datetime) -> Iterator[Fault]:
         yield Fault("warning", message, remedy)
 
 
+def _copies(node: NodeFacts, now: datetime) -> Iterator[Fault]:
+    own = Own(
+        certificate=node.hostcert.fingerprint if node.hostcert else None,
+        key=node.hostcert.key_fingerprint if node.hostcert else None,
+        ca=frozenset(each.fingerprint for each in node.trusted),
+        crls=frozenset(each.fingerprint for each in node.crls),
+    )
+    for extension in node.extensions:
+        for copy in (each for each in extension.copies if not each.own):
+            for text in disagreements(copy, own):
+                message = f"{extension.title}: {copy.path}: {text}"
+                yield Fault("warning", message, "a regeneration renews it")
+            if unsafe(copy):
+                message = f"{extension.title}: {copy.path}: everybody can read the key"
+                yield Fault("warning", message, "a regeneration takes that right away")
+
+
 RULES: tuple[Rule, ...] = (
     _enterprise,
     _certname,
@@ -229,4 +247,5 @@ RULES: tuple[Rule, ...] = (
     _disabled,
     _server,
     _authority,
+    _copies,
 )

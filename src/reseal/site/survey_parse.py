@@ -93,7 +93,7 @@ def node_facts(
         hostcert=certificate_facts(hostcert) if hostcert else None,
         key_matches=_matches(hostcert, public),
         trusted=certificates(reading(faults, "localcacert", sections, load_many)),
-        crls=_crls(reading(faults, "hostcrl", sections, bundle.load_crls)),
+        crls=crl_facts(reading(faults, "hostcrl", sections, bundle.load_crls)),
         agent=agent,
         agent_mode=_mode(agent, sections),
         disabled=_disabled(sections),
@@ -151,10 +151,10 @@ def certificates(
 
 
 def key_line(
-    sections: Sections, faults: list[Fault]
+    sections: Sections, faults: list[Fault], section: str = "key"
 ) -> tuple[KeyState, keys.PublicKey | None]:
     """Return what `public_keys` told of one private key."""
-    state, _, rest = sections.text("key").partition(" ")
+    state, _, rest = sections.text(section).partition(" ")
     if state in ("missing", "locked"):
         return cast(KeyState, state), None
     try:
@@ -163,7 +163,7 @@ def key_line(
             return cast(KeyState, state), public
     except (ResealError, Base64Error) as error:
         rest = str(error)
-    if sections.has("key"):
+    if sections.has(section):
         message = f"private key: cannot be read: {rest or state or 'no answer'}"
         faults.append(Fault("warning", message, _REPAIR))
     return "broken", None
@@ -227,7 +227,7 @@ def _matches(
     return keys.same_key(certificate.public_key(cert), public)
 
 
-def _crls(found: Iterable[RevocationList] | None) -> tuple[CrlFacts, ...]:
+def crl_facts(found: Iterable[RevocationList] | None) -> tuple[CrlFacts, ...]:
     return tuple(
         CrlFacts(
             issuer=printable(crl.issuer_common_name),

@@ -87,19 +87,26 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\r\t" else "\ufffd" for c in text)
 
 
-async def look(transport: Transport, what: str) -> Sections:
+NO_EXTENSIONS = "extensions() { :; }\n"
+
+
+async def look(
+    transport: Transport, what: str, *args: str, more: str = NO_EXTENSIONS
+) -> Sections:
     """Run one of the scripts of `node/` and return its sections.
 
     Args:
         transport: The way to the node.
-        what: `agent` or `server`.
+        what: `agent`, `server` or `copies`.
+        args: What the script takes.
+        more: Shell functions that it calls.
 
     Raises:
         TransportError: The node cannot be reached, or the script ended early.
     """
     mark = secrets.token_hex(16)
-    script = tables() + _source("survey_common.sh") + _source(f"survey_{what}.sh")
-    printed = await check(transport, script, mark, _source("public_keys.rb"))
+    script = tables() + source("survey_common.sh") + more + source(f"survey_{what}.sh")
+    printed = await check(transport, script, mark, source("public_keys.rb"), *args)
     return split(printed, mark)
 
 
@@ -146,5 +153,6 @@ def _functions(manager: Manager) -> list[str]:
     ]
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """Return the text of a file of `node/`."""
     return (files("reseal.site") / "node" / name).read_text()

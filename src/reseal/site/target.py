@@ -57,6 +57,17 @@ class Target:
     @property
     def paths(self) -> tuple[str, ...]:
         """What a regeneration replaces, and so what is backed up."""
+        copies = [
+            copy.path
+            for each in self.facts.extensions
+            for copy in each.copies
+            if not copy.own
+        ]
+        return (*self.cleared, *dict.fromkeys(copies))
+
+    @property
+    def cleared(self) -> tuple[str, ...]:
+        """What is Puppet's own of it: the SSL directory, and what lies elsewhere."""
         found = [self.setting("ssldir")]
         server = self.facts.server
         if server is not None and server.is_ca and server.cadir is not None:

@@ -19,7 +19,9 @@ from typing import Any
 from cryptography import x509
 
 from reseal.errors import ChainInvalid, NotFound, ParseError, ResealError
+from reseal.site.check import Check, refusal
 from reseal.site.enrol import look
+from reseal.site.extension_proof import prove_extensions
 from reseal.site.facts import NodeFacts
 from reseal.site.generation import server_of
 from reseal.site.server_steps import checks_revocation, server_name
@@ -33,30 +35,6 @@ from reseal.x509.bundle import (
 )
 from reseal.x509.certificate import fingerprint, public_key
 from reseal.x509.keys import key_fingerprint
-
-REFUSALS = (
-    *("OpenSSL::SSL::SSLError", "EOFError", "Errno::ECONNRESET", "Errno::EPIPE"),
-    *("SSLError", "SSLEOFError", "SSLZeroReturnError"),
-    *("ConnectionResetError", "BrokenPipeError"),
-)
-"""What Ruby and Python call it when the other side ends a TLS connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was proven, or was not.
-
-    Attributes:
-        node: Certname.
-        name: What was looked at.
-        ok: It is as it should be.
-        note: What was seen.
-    """
-
-    node: str
-    name: str
-    ok: bool
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +76,7 @@ async def verify_node(at: Target, standard: Standard) -> list[Check]:
             await _certificate(at, standard),
             *await _trust(at, standard),
             *await _handshakes(at, standard),
+            *await prove_extensions(at),
         ]
     except ResealError as error:
         return [Check(at.name, "reachable", False, str(error))]
@@ -202,11 +181,4 @@ def judge(at: Target, answers: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
     for old in answers[1:]:
         if at.facts.hostcert is None:
             continue
-        seen = str(old.get("error") or f"HTTP status {old.get('status')}")
-        refused = reached and "tried" in old and seen.startswith(REFUSALS)
-        told = f"{_word(refused)}: {seen.rpartition('state=error: ')[2]}"
-        yield Check(at.name, "old certificate", refused, told)
-
-
-def _word(refused: bool) -> str:
-    return "refused" if refused else "not refused"
+        yield refusal(at.name, "old certificate", old, reached=reached)

@@ -8,8 +8,8 @@
 require 'fileutils'
 require 'json'
 
-# On Linux a link to a directory that somebody has just put there is not gone into.
-COPY = RUBY_PLATFORM =~ /linux/ ? %w[-a -T --] : %w[-a --]
+# On Linux nothing is gone into or written through that somebody has just put there.
+COPY = RUBY_PLATFORM =~ /linux/ ? %w[-a -T --remove-destination --] : %w[-a --]
 
 def mark(backup, name)
   system('sync')

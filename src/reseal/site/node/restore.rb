@@ -99,8 +99,8 @@ def compare(wanted, found)
   abort("restored files differ from the backup: #{differing.first}") unless differing.empty?
 end
 
-# On Linux a link to a directory that somebody has just put there is not gone into.
-COPY = RUBY_PLATFORM =~ /linux/ ? %w[-a -T --] : %w[-a --]
+# On Linux nothing is gone into or written through that somebody has just put there.
+COPY = RUBY_PLATFORM =~ /linux/ ? %w[-a -T --remove-destination --] : %w[-a --]
 backup, *paths = ARGV
 # A name that no backup of this run has: what an earlier one left is put back as it was.
 STAGED = ".reseal-restore-#{File.basename(backup)}"

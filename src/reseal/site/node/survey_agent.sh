@@ -62,6 +62,7 @@ if [ -n "$puppet" ]; then
     fi
     say_key "$(setting hostprivkey)" "$(setting passfile)"
 fi
+extensions
 say backups
 echo "$backup_parent"
 say free

@@ -108,14 +108,21 @@ is_ours() {
     [ -z "$(scheduled "$puppets_agent"; timed "$puppets_agent")" ]
 }
 
-# say_key KEY PASSFILE: a line about a private key, where there is a program to ask.
-say_key() {
+# say_public KEY PASSFILE: a line about a private key, where there is a program to ask.
+say_public() {
     if [ -n "$ruby" ]; then
-        say key
-        "$ruby" -e "$public_keys" "$@" 2>&1
+        "$ruby" -e "$public_keys" "$1" "${2:-}" 2>&1
     elif [ -n "$reseal" ] && [ "$puppet" = "$reseal" ]; then
+        "$reseal" node public_keys -- "$1" "${2:-}" 2>&1 | tail -n 1 |
+            sed 's/^\["//; s/"\]$//'
+    fi
+}
+
+# say_key KEY PASSFILE: the same, as a section; none without a program.
+say_key() {
+    if [ -n "$ruby" ] || { [ -n "$reseal" ] && [ "$puppet" = "$reseal" ]; }; then
         say key
-        "$reseal" node public_keys -- "$@" 2>&1 | tail -n 1 | sed 's/^\["//; s/"\]$//'
+        say_public "$@"
     fi
 }
 

@@ -1,0 +1,123 @@
+"""Extensions as TOML: what comes with reseal, a site's own, and every mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reseal.errors import SettingsError
+from reseal.extensions.declared import declared, presets
+from reseal.extensions.protocol import CopyRule, DoorRule
+from reseal.extensions.settings import settings_of
+from reseal.tomlfile import open_toml
+
+GOOD = """\
+[extension.shop]
+title = "The shop"
+nodes = ["db01"]
+services = ["shop", "shop-worker@1"]
+configs = ["/etc/shop/*.conf"]
+first = false
+
+[[extension.shop.copy]]
+holds = ["key", "certificate", "ca"]
+path = "/etc/shop/all.pem"
+
+[[extension.shop.copy]]
+holds = "crl"
+setting = "crl.file"
+
+[extension.shop.door]
+port = 8443
+port_setting = "port"
+path = "/status"
+"""
+
+
+def read(directory: Path, text: str) -> tuple[object, ...]:
+    path = directory / "site.toml"
+    path.write_text(text)
+    top = open_toml(path, hint="look there")
+    found = tuple(declared(top.table("extension"), {"db01", "web01"}))
+    top.faults.check()
+    return found
+
+
+def test_what_comes_with_reseal_is_sound() -> None:
+    (puppetdb,) = presets()
+    assert (puppetdb.name, puppetdb.title) == ("puppetdb", "PuppetDB")
+    assert puppetdb.settings == (
+        *("ssl-cert", "ssl-key", "ssl-ca-cert", "ssl-crl-path"),
+        "ssl-port",
+    )
+    assert puppetdb.first
+    assert puppetdb.door == DoorRule(8081, "ssl-port", "/pdb/meta/v1/version")
+
+
+def test_a_site_has_services_of_its_own(tmp_path: Path) -> None:
+    (shop,) = read(tmp_path, GOOD)
+    assert shop == shop.__class__(  # type: ignore[call-arg]
+        name="shop",
+        title="The shop",
+        services=("shop", "shop-worker@1"),
+        copies=(
+            CopyRule(("key", "certificate", "ca"), path="/etc/shop/all.pem"),
+            CopyRule(("crl",), setting="crl.file"),
+        ),
+        configs=("/etc/shop/*.conf",),
+        door=DoorRule(8443, "port", "/status"),
+        first=False,
+        nodes=("db01",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("[extension.shop]", "[extension.puppetdb]\nx=1\n[extension.shop]", "comes wi"),
+        ('nodes = ["db01"]\n', "", "extension.shop: nodes: is missing"),
+        ('"db01"', '"db02"', "line 3: nodes: db02 is no node of the site"),
+        ('"db01"', '"Db_01!"', "line 3: nodes: "),
+        ('"shop", ', '"", ', "line 4: services: must be a list of strings"),
+        ('"shop", ', '"sh op; rm", ', "line 4: services: 'sh op; rm' is no service"),
+        ('"/etc/shop/*.conf"', '"etc/*"', "line 5: configs: etc/*: must be an absolu"),
+        ('configs = ["/etc/shop/*.conf"]\n', "", "extension shop: configs: is missing"),
+        ("first = false", 'first = "no"', "line 6: first: must be true or false"),
+        ("first = false", "frist = false", "line 6: frist: unknown key; known are"),
+        ('"key", ', '"keys", ', "line 9: holds: 'keys' is not one of certificate, "),
+        ('holds = "crl"\n', "", "line 12: holds: is missing"),
+        ('path = "/etc/shop/all.pem"\n', "", "line 8: path or setting: one of them"),
+        ('"/etc/shop/all.pem"', '"all.pem"', "line 10: path: all.pem: must be an abs"),
+        ('"crl.file"', '"crl file"', "line 14: setting: 'crl file' is no setting's"),
+        ("port = 8443\n", "", "line 16: port: is missing"),
+        ("8443", "84430", "line 17: port: must be a whole number from 1 to 65535"),
+        ('"/status"', '"status"', "line 19: path: status: must begin with a slash"),
+    ],
+)
+def test_a_mistake_names_its_line(
+    tmp_path: Path, old: str, new: str, fault: str
+) -> None:
+    assert old in GOOD
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, GOOD.replace(old, new, 1))
+    assert any(fault in each for each in caught.value.faults), caught.value.faults
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("ssl-cert = /a/b", "/a/b"),
+        ("  ssl-cert=/a/b  ", "/a/b"),
+        ("ssl-cert: '/a/b' # why", "/a/b"),
+        ('ssl-cert "/a b/c";', "/a b/c"),
+        ("ssl-cert /a/b;", "/a/b"),
+        ("ssl-cert = /old\nssl-cert = /new", "/new"),
+        ("# ssl-cert = /a/b", None),
+        ("ssl-cert-chain = /a/b", None),
+        ("ssl-cert =", None),
+        ("xssl-cert = /a/b", None),
+    ],
+)
+def test_settings_are_read_in_every_services_way(text: str, value: str | None) -> None:
+    assert settings_of(text, ["ssl-cert"]).get("ssl-cert") == value

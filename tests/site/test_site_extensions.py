@@ -1,0 +1,396 @@
+"""Services that keep copies: found on a node, judged, planned and renewed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nodetree import certificate, crl, key
+from site_samples import NOW, site
+from sshnode import program
+
+from reseal.certname import Certname
+from reseal.errors import SiteError
+from reseal.extensions.protocol import CopyRule, DoorRule, Extension
+from reseal.node.verbs import carry_out
+from reseal.site.check import refusal
+from reseal.site.copies import Own, disagreements, mode_for, obstacles, unsafe
+from reseal.site.facts import (
+    CertificateFacts,
+    CopyFacts,
+    DoorFacts,
+    ExtensionFacts,
+    NodeFacts,
+    ServiceFacts,
+)
+from reseal.site.local import LocalTransport
+from reseal.site.plan import Choices, make_plan
+from reseal.site.roster import Node
+from reseal.site.survey import survey_node
+from reseal.site.survey_faults import judge
+from reseal.x509 import keys
+
+SHOP = Extension(
+    name="shop",
+    title="The shop",
+    services=("shop",),
+    configs=("/etc/of the*/shop.conf",),
+    copies=(
+        CopyRule(("certificate", "ca"), setting="cert"),
+        CopyRule(("key",), setting="key"),
+        CopyRule(("crl",), path="/nowhere"),
+    ),
+    door=DoorRule(8443, "port"),
+    nodes=("web01",),
+)
+"""Its paths are moved into a test's directory by `moved`."""
+
+_RESEAL = r"""#!/bin/sh
+case "$*" in
+    "config print --section agent") cat "{home}/settings" ;;
+    "node contract") echo '{{"contract": 1}}' ;;
+    *) exec {python} -m reseal "$@" ;;
+esac
+"""
+
+
+class SystemTime:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Place:
+    """A node in a directory, with a service that keeps copies."""
+
+    def __init__(self, root: Path) -> None:
+        self.home, self.conf = root / "home", root / "etc/of the shop"
+        for path in (self.home / "ssl", self.home / "services", self.conf):
+            path.mkdir(parents=True)
+        text = _RESEAL.format(home=self.home, python=f"{os.sys.executable} -P")  # type: ignore[attr-defined]
+        program(self.home / "bin", "reseal", text)
+        self.service("shop")
+        self.service("reseal-agent")
+        names = {
+            "hostcert": "cert.pem",
+            "hostprivkey": "key.pem",
+            "localcacert": "ca.pem",
+            "hostcrl": "crl.pem",
+        }
+        settings = {name: str(self.home / "ssl" / n) for name, n in names.items()}
+        settings |= {"certname": "web01", "ssldir": str(self.home / "ssl")}
+        lines = [f"{name} = {value}\n" for name, value in settings.items()]
+        (self.home / "settings").write_text("".join(lines))
+        self.material("web01", "Puppet CA: one")
+        self.put("all.crt", "cert.pem", "ca.pem")
+        self.put("all.key", "key.pem")
+        self.put("lists", "crl.pem")
+        (self.conf / "shop.conf").write_text(
+            f"cert {self.conf}/all.crt;\nkey = {self.conf}/all.key\n"
+            "password = hidden\nport: 9443\n"
+        )
+
+    def service(self, name: str) -> None:
+        program(self.home / "services", name, "#!/bin/sh\nexit 0\n")
+
+    def material(self, name: str, ca: str) -> None:
+        """Give the node a certificate of a CA."""
+        ssl = self.home / "ssl"
+        (ssl / "cert.pem").write_bytes(certificate(name, ca))
+        (ssl / "ca.pem").write_bytes(certificate(ca, ca))
+        (ssl / "crl.pem").write_bytes(crl(ca))
+        (ssl / "key.pem").write_bytes(keys.dump_private(key(name)))
+
+    def put(self, name: str, *parts: str) -> Path:
+        """Make a copy of files of the SSL directory."""
+        path = self.conf / name
+        texts = [(self.home / "ssl" / part).read_bytes() for part in parts]
+        path.write_bytes(b"".join(texts))
+        path.chmod(0o640)
+        return path
+
+    def survey(self) -> NodeFacts:
+        pattern = str(self.conf.parent / "of the*/shop.conf")
+        rules = (*SHOP.copies[:2], CopyRule(("crl",), path=str(self.conf / "lists")))
+        shop = replace(SHOP, configs=(pattern,), copies=rules)
+        node = Node(Certname("web01"), transport="local", home=str(self.home))
+        way = LocalTransport("web01", str(self.home))
+        return asyncio.run(survey_node(way, node, SystemTime(), (shop,)))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def told(facts: NodeFacts) -> list[str]:
+    """Return the faults of a node that are about its service."""
+    return [f.message for f in facts.faults if "shop" in f.message]
+
+
+# -- found and judged -----------------------------------------------------------------
+
+
+def test_copies_are_found_by_the_services_own_settings(place: Place) -> None:
+    (shop,) = place.survey().extensions
+    assert (shop.name, shop.title, shop.first) == ("shop", "The shop", True)
+    assert shop.services == (ServiceFacts("shop", active=True, enabled=None),)
+    assert shop.door == DoorFacts(9443, "/")
+    one, two, three = shop.copies
+    assert [one.path, two.path] == [f"{place.conf}/all.crt", f"{place.conf}/all.key"]
+    assert [each.there for each in shop.copies] == [True] * 3
+    assert {each.mode for each in shop.copies} == {"0640"}
+    assert not any(each.own or each.link for each in shop.copies)
+    assert [cert.subject for cert in one.certificates] == ["web01", "Puppet CA: one"]
+    assert two.key == keys.key_fingerprint(key("web01").public_key())
+    assert (two.certificates, [each.number for each in three.crls]) == ((), [5])
+    assert told(place.survey()) == []
+
+
+def test_what_is_not_there_is_not_looked_at(place: Place) -> None:
+    (place.home / "services/shop").unlink()
+    assert place.survey().extensions == ()
+
+
+def test_nothing_secret_leaves_the_node(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+    real = LocalTransport._execute
+
+    async def execute(self: LocalTransport, *args: Any) -> Any:
+        result = await real(self, *args)
+        seen.append(result.stdout + result.stderr)
+        return result
+
+    monkeypatch.setattr(LocalTransport, "_execute", execute)
+    place.put("all.key", "key.pem", "cert.pem")
+    place.survey()
+    text = b"".join(seen)
+    assert b"BEGIN CERTIFICATE" in text
+    assert b"hidden" not in text
+    assert b"PRIVATE" not in text
+
+
+def test_a_stale_copy_is_named_and_no_other(place: Place) -> None:
+    place.material("web01", "Puppet CA: two")
+    place.put("all.key", "key.pem")
+    place.put("lists", "crl.pem")
+    assert told(place.survey()) == [
+        f"The shop: {place.conf}/all.crt: holds another certificate than the node has",
+        f"The shop: {place.conf}/all.crt: holds CA certificates that the node does "
+        "not trust: 1",
+    ]
+
+
+def test_links_to_puppets_own_files_are_its_own(place: Place) -> None:
+    path = place.conf / "all.key"
+    path.unlink()
+    path.symlink_to(place.home / "ssl/key.pem")
+    (shop,) = place.survey().extensions
+    assert shop.copies[1].own
+    assert shop.copies[1].path == f"{place.home}/ssl/key.pem"
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    (shop,) = place.survey().extensions
+    copy = shop.copies[1]
+    assert (copy.own, copy.path, copy.link) == (False, str(path), "/etc/passwd")
+    assert [*obstacles(copy, "web01")] == [
+        "is a link to /etc/passwd",
+        "holds no key that can be read",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("all.crt", b"", "holds no certificate; holds no certificate of a CA"),
+        ("all.crt", certificate("other", "CA"), "is for other, whom no run renews; h"),
+        ("all.key", b"root:x:0:0", "holds no key that can be read"),
+        ("lists", b"nothing", "holds no revocation list"),
+    ],
+)
+def test_what_is_no_copy_is_never_replaced(
+    place: Place, name: str, content: bytes, fault: str
+) -> None:
+    (place.conf / name).write_bytes(content)
+    facts = place.survey()
+    assert "; ".join(
+        text
+        for copy in facts.extensions[0].copies
+        for text in obstacles(copy, facts.certname)
+    ).startswith(fault)
+
+
+def test_a_key_that_everybody_can_read_is_told_and_mended(place: Place) -> None:
+    (place.conf / "all.key").chmod(0o644)
+    (place.conf / "all.crt").chmod(0o644)
+    facts = place.survey()
+    assert told(facts) == [
+        f"The shop: {place.conf}/all.key: everybody can read the key"
+    ]
+    one, two, _ = facts.extensions[0].copies
+    assert [unsafe(one), unsafe(two)] == [False, True]
+    assert [mode_for(one), mode_for(two)] == ["0644", "0640"]
+
+
+def test_what_is_missing_is_told(place: Place) -> None:
+    (place.conf / "lists").unlink()
+    assert told(place.survey()) == [f"The shop: {place.conf}/lists: is missing"]
+
+
+# -- planned --------------------------------------------------------------------------
+
+
+def fingerprinted(name: str) -> CertificateFacts:
+    return CertificateFacts(
+        subject=name,
+        issuer="CA",
+        serial=1,
+        fingerprint=name,
+        key_fingerprint=name,
+        key="rsa:2048",
+        not_before=NOW,
+        not_after=NOW,
+    )
+
+
+def shop_of(name: str, *, first: bool = True, title: str = "The shop") -> Any:
+    copy = CopyFacts(
+        holds=("certificate",),
+        path=f"/etc/{title}/cert.pem",
+        own=False,
+        there=True,
+        owner="shop:shop",
+        mode="0600",
+        certificates=(fingerprinted(name),),
+    )
+    service = ServiceFacts("shop", active=True, enabled=True)
+    return ExtensionFacts(
+        title.lower(), title, (service,), (copy,), DoorFacts(1, "/"), first
+    )
+
+
+def with_shops(**shops: ExtensionFacts) -> tuple[NodeFacts, ...]:
+    found = site(3)
+    return tuple(
+        replace(node, extensions=(shops[node.name.partition(".")[0]],))
+        if node.name.partition(".")[0] in shops
+        else node
+        for node in found
+    )
+
+
+def test_what_others_need_is_renewed_after_the_ca_and_before_them() -> None:
+    names = [node.name for node in site(3)]
+    host, second, last = names[0], names[2], names[3]
+    short = [name.partition(".")[0] for name in names]
+    facts = with_shops(
+        **{
+            short[0]: shop_of(host, title="Board"),
+            short[2]: shop_of(second),
+            short[3]: shop_of(last, first=False, title="Later"),
+        }
+    )
+    plan = make_plan(facts, Choices(), run="run1", now=NOW)
+    assert plan.phases == (
+        "ca",
+        f"Board on {host}",
+        f"The shop on {second}",
+        "canary",
+        "batch 1",
+        "server's run",
+    )
+    actions = {
+        phase: [step.action for step in plan.of(phase)[name]]
+        for phase, name in (
+            (f"Board on {host}", host),
+            (f"The shop on {second}", second),
+            ("batch 1", last),
+        )
+    }
+    assert actions[f"Board on {host}"] == ["extension.copy", "extension.start"]
+    renewed = [
+        *("agent.backup", "agent.stop", "agent.clear", "agent.enrol"),
+        *("extension.copy", "extension.start", "agent.settle", "agent.run"),
+    ]
+    assert actions[f"The shop on {second}"] == actions["batch 1"] == renewed
+
+
+def test_what_cannot_be_renewed_is_refused_or_skipped() -> None:
+    names = [node.name for node in site(3)]
+    facts = with_shops(**{names[1].partition(".")[0]: shop_of("other")})
+    with pytest.raises(SiteError, match="is for other, whom no run renews") as caught:
+        make_plan(facts, Choices(), run="run1", now=NOW)
+    assert "--skip the shop" in str(caught.value.hint)
+    plan = make_plan(facts, Choices(skip=("the shop",)), run="run1", now=NOW)
+    assert not any(step.action.startswith("extension") for step in plan.steps)
+    assert "the shop: its copies are left as they are" in plan.warnings
+    assert not any(node.extensions for node in plan.facts)
+    with pytest.raises(SiteError, match="nothing: on no node"):
+        make_plan(facts, Choices(skip=("nothing",)), run="run1", now=NOW)
+
+
+def test_a_node_says_what_is_wrong_once() -> None:
+    facts = with_shops(web01=shop_of("web01"))
+    found = judge(facts[0], [], NOW)
+    assert found.faults == facts[0].faults
+
+
+def test_disagreements_are_by_fingerprint() -> None:
+    copy = shop_of("web01").copies[0]
+    own = Own("web01", "k", frozenset({"ca"}), frozenset())
+    assert [*disagreements(copy, own)] == []
+    both = replace(copy, holds=("ca",), certificates=(fingerprinted("ca"),) * 2)
+    assert [*disagreements(both, own)] == []
+    less = replace(both, certificates=())
+    assert [*disagreements(less, own)] == ["lacks CA certificates that the node trusts"]
+    other = replace(copy, holds=("key",), key="other")
+    assert [*disagreements(other, own)] == ["holds another key than the node has"]
+    lists = replace(copy, holds=("crl",))
+    assert [*disagreements(lists, own)] == []
+    assert [*disagreements(replace(copy, there=False), own)] == ["is missing"]
+
+
+# -- renewed --------------------------------------------------------------------------
+
+
+def renew(*orders: dict[str, object]) -> list[str]:
+    data = json.dumps(orders).encode()
+    answer: dict[str, list[str]] = carry_out("copies", [], lambda: data)
+    return answer["renewed"]
+
+
+def test_copies_are_renewed_whole_with_mode_first(place: Place) -> None:
+    me = f"{os.getuid()}:{os.getgid()}"
+    ssl, path = place.home / "ssl", place.conf / "all.crt"
+    place.material("web01", "Puppet CA: two")
+    (ssl / "cert.pem").write_bytes((ssl / "cert.pem").read_bytes().rstrip(b"\n"))
+    order: dict[str, object] = {"path": str(path), "mode": "0600", "owner": me}
+    order["from"] = [str(ssl / "cert.pem"), str(ssl / "ca.pem")]
+    assert renew(order) == [str(path)]
+    assert oct(path.stat().st_mode)[-4:] == "0600"
+    text = path.read_bytes()
+    assert text.count(b"-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----") == 1
+    assert renew(order) == []
+    link = place.conf / "link"
+    link.symlink_to(ssl / "key.pem")
+    secret = (ssl / "key.pem").read_bytes()
+    assert renew(order | {"path": str(link)}) == [str(link)]
+    assert not link.is_symlink()
+    assert (ssl / "key.pem").read_bytes() == secret
+    assert not [each for each in place.conf.iterdir() if each.name.startswith(".")]
+
+
+def test_an_error_is_a_refusal_only_of_one_who_takes_others() -> None:
+    seen = {"tried": True, "error": "SSLError: tlsv1 alert unknown ca"}
+    assert refusal("n", "old", seen, reached=True).ok
+    assert not refusal("n", "old", seen, reached=False).ok
+    assert not refusal("n", "old", {"tried": True, "status": 200}, reached=True).ok
+    broken = {"error": "NotFound: /x: no such file"}
+    assert not refusal("n", "old", broken, reached=True).ok
