@@ -32,6 +32,8 @@ setting = "crl.file"
 port = 8443
 port_setting = "port"
 path = "/status"
+client = false
+address = "127.0.0.1"
 """
 
 
@@ -45,7 +47,7 @@ def read(directory: Path, text: str) -> tuple[object, ...]:
 
 
 def test_what_comes_with_reseal_is_sound() -> None:
-    (puppetdb,) = presets()
+    puppetdb, activemq, mcollective = presets()
     assert (puppetdb.name, puppetdb.title) == ("puppetdb", "PuppetDB")
     assert puppetdb.settings == (
         *("ssl-cert", "ssl-key", "ssl-ca-cert", "ssl-crl-path"),
@@ -53,6 +55,11 @@ def test_what_comes_with_reseal_is_sound() -> None:
     )
     assert puppetdb.first
     assert puppetdb.door == DoorRule(8081, "ssl-port", "/pdb/meta/v1/version")
+    assert [copy.format for copy in activemq.copies] == ["java", "java"]
+    assert activemq.door is not None
+    assert activemq.door.say == "CONNECT\n\n\0"
+    assert not any("Password" in name for name in activemq.settings)
+    assert (activemq.first, mcollective.first) == (True, False)
 
 
 def test_a_site_has_services_of_its_own(tmp_path: Path) -> None:
@@ -66,7 +73,7 @@ def test_a_site_has_services_of_its_own(tmp_path: Path) -> None:
             CopyRule(("crl",), setting="crl.file"),
         ),
         configs=("/etc/shop/*.conf",),
-        door=DoorRule(8443, "port", "/status"),
+        door=DoorRule(8443, "port", "/status", client=False, address="127.0.0.1"),
         first=False,
         nodes=("db01",),
     )
@@ -92,6 +99,22 @@ def test_a_site_has_services_of_its_own(tmp_path: Path) -> None:
         ('"crl.file"', '"crl file"', "line 14: setting: 'crl file' is no setting's"),
         ("port = 8443\n", "", "line 16: port: is missing"),
         ("8443", "84430", "line 17: port: must be a whole number from 1 to 65535"),
+        ('"/status"', '"/s"\nsay = "x"', "line 16: say and answer: belong together"),
+        (
+            'setting = "crl.file"',
+            'setting = "a"\nformat = "java"\npassword_setting = "b"',
+            "line 13: holds: a key store holds key and certificate, or ca",
+        ),
+        (
+            'setting = "crl.file"',
+            'setting = "a"\npassword_setting = "b"',
+            "line 12: password_setting: is for key stores, and they need it",
+        ),
+        (
+            'setting = "crl.file"',
+            'setting = "a"\nformat = "jks"',
+            "line 15: format: 'jks' is not one of pem, java",
+        ),
         ('"/status"', '"status"', "line 19: path: status: must begin with a slash"),
     ],
 )
@@ -120,4 +143,23 @@ def test_a_mistake_names_its_line(
     ],
 )
 def test_settings_are_read_in_every_services_way(text: str, value: str | None) -> None:
-    assert settings_of(text, ["ssl-cert"]).get("ssl-cert") == value
+    found = settings_of(text, ["ssl-cert"]).get("ssl-cert")
+    assert (found and found.value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ("/a/b", "/a/b"),
+        ("file:/a/b", "/a/b"),
+        ("file:///a/b", "/a/b"),
+        ("store.jks", "/etc/activemq/store.jks"),
+        ("file:ssl/store.jks", "/etc/activemq/ssl/store.jks"),
+    ],
+)
+def test_a_path_begins_at_its_file(value: str, path: str) -> None:
+    text = (
+        f'#file /etc/x/other.cfg\nx = y\n#file /etc/activemq/a.xml\nstore="{value}"\n'
+    )
+    found = settings_of(text, ["store"])["store"]
+    assert (found.file, found.path) == ("/etc/activemq/a.xml", path)

@@ -396,7 +396,8 @@ def test_a_probe_tells_who_answers_and_who_refuses(made: Made, other: Made) -> N
             ).encode(),
         )
     shown = fingerprint(load_certificate(files.read(made.certificate)))
-    assert good == {"server": shown, "expected": shown, "tried": True, "status": 200}
+    told = {"line": "HTTP/1.0 200 OK", "status": 200}
+    assert good == {"server": shown, "expected": shown, "tried": True, **told}
     for each in (refused, silent):
         assert each["tried"]
         assert str(each["error"]).startswith(REFUSALS)
@@ -459,16 +460,18 @@ def saying(made: Made, *words: bytes, pause: float = 0) -> Iterator[int]:
         thread.join()
 
 
-def probed(port: int) -> dict[str, object]:
+def probed(port: int, **more: str) -> dict[str, object]:
     way = {"host": "localhost", "port": port, "path": "/", "connect": "127.0.0.1"}
+    way |= more
     (answer,) = ask("probe", stdin=json.dumps([way]).encode())
     assert isinstance(answer, dict)
     return answer
 
 
 def test_an_answer_that_is_none_is_no_refusal(made: Made) -> None:
-    with saying(made, b"accepted\n") as port:
-        assert probed(port)["status"] == 0
+    with saying(made, b"accepted\nmore") as port:
+        told = probed(port)
+        assert (told["line"], told["status"]) == ("accepted", 0)
     with saying(made) as port:
         assert str(probed(port)["error"]) == "EOFError: closed without an answer"
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # On the host of PuppetDB: copies as Puppet's own package keeps them, and PostgreSQL
 # with certificates of the site; nothing is forgiven that PuppetDB does not take.
 set -e
@@ -5,14 +6,14 @@ ssl=/var/lib/puppet/ssl name=$(hostname).lab.test
 own=/etc/puppetdb/ssl ini=/etc/puppetdb/conf.d/jetty.ini pg=/etc/postgresql/15/main
 put() { install -o "$1" -g "$1" -m 600 "$2" "$3"; }
 install -d -o puppetdb -g puppetdb -m 700 $own
-put puppetdb $ssl/certs/$name.pem $own/public.pem
-put puppetdb $ssl/private_keys/$name.pem $own/private.pem
+put puppetdb "$ssl/certs/$name.pem" $own/public.pem
+put puppetdb "$ssl/private_keys/$name.pem" $own/private.pem
 put puppetdb $ssl/certs/ca.pem $own/ca.pem
 sed -i "s|^ssl-key *=.*|ssl-key = $own/private.pem|
     s|^ssl-cert *=.*|ssl-cert = $own/public.pem|
     s|^ssl-ca-cert *=.*|ssl-ca-cert = $own/ca.pem|" $ini
-put postgres $ssl/private_keys/$name.pem $pg/server.key
-cat $ssl/certs/$name.pem $ssl/certs/ca.pem >$pg/server.crt
+put postgres "$ssl/private_keys/$name.pem" $pg/server.key
+cat "$ssl/certs/$name.pem" $ssl/certs/ca.pem >$pg/server.crt
 chown postgres:postgres $pg/server.crt
 sed -i "s|^ssl_cert_file.*|ssl_cert_file = '$pg/server.crt'|
     s|^ssl_key_file.*|ssl_key_file = '$pg/server.key'|" $pg/postgresql.conf

@@ -72,12 +72,14 @@ SMALL8 = Shape("small8", "trixie", agents=1)
 SMALL5 = Shape("small5", "bullseye", agents=1)
 PUPPETDB = Shape("puppetdb", "bookworm", agents=1, parts="puppetdb")
 """Puppet Server 7, PuppetDB 7 with PostgreSQL on a host of its own."""
+MCOLLECTIVE = Shape("mcollective", "bookworm", agents=1, parts="mco")
+"""Puppet Server 7, ActiveMQ on a host of its own, MCollective on every host."""
 TEN = Shape("ten", "bookworm", agents=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One host of a site; `role` is "server", "puppetdb" or "agent"."""
+    """One host of a site; `role` is "agent" or what else it is for."""
 
     name: str
     address: str

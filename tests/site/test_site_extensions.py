@@ -16,11 +16,12 @@ from site_samples import NOW, site
 from sshnode import program
 
 from reseal.certname import Certname
-from reseal.errors import SiteError
+from reseal.errors import SiteError, StoreError
 from reseal.extensions.protocol import CopyRule, DoorRule, Extension
 from reseal.node.verbs import carry_out
 from reseal.site.check import refusal
 from reseal.site.copies import Own, disagreements, mode_for, obstacles, unsafe
+from reseal.site.extension_steps import speaks
 from reseal.site.facts import (
     CertificateFacts,
     CopyFacts,
@@ -33,7 +34,6 @@ from reseal.site.local import LocalTransport
 from reseal.site.plan import Choices, make_plan
 from reseal.site.roster import Node
 from reseal.site.survey import survey_node
-from reseal.site.survey_faults import judge
 from reseal.x509 import keys
 
 SHOP = Extension(
@@ -54,7 +54,7 @@ SHOP = Extension(
 _RESEAL = r"""#!/bin/sh
 case "$*" in
     "config print --section agent") cat "{home}/settings" ;;
-    "node contract") echo '{{"contract": 1}}' ;;
+    "node contract") echo '{{"contract": 2}}' ;;
     *) exec {python} -m reseal "$@" ;;
 esac
 """
@@ -69,7 +69,7 @@ class Place:
     """A node in a directory, with a service that keeps copies."""
 
     def __init__(self, root: Path) -> None:
-        self.home, self.conf = root / "home", root / "etc/of the shop"
+        self.home, self.conf = root / "home", root / "home/etc/of the shop"
         for path in (self.home / "ssl", self.home / "services", self.conf):
             path.mkdir(parents=True)
         text = _RESEAL.format(home=self.home, python=f"{os.sys.executable} -P")  # type: ignore[attr-defined]
@@ -128,6 +128,11 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+def refused(facts: NodeFacts) -> list[str]:
+    """Return why its copies cannot be renewed."""
+    return [text for each in facts.extensions for text in obstacles(each, facts)]
+
+
 def told(facts: NodeFacts) -> list[str]:
     """Return the faults of a node that are about its service."""
     return [f.message for f in facts.faults if "shop" in f.message]
@@ -154,7 +159,8 @@ def test_copies_are_found_by_the_services_own_settings(place: Place) -> None:
 
 def test_what_is_not_there_is_not_looked_at(place: Place) -> None:
     (place.home / "services/shop").unlink()
-    assert place.survey().extensions == ()
+    facts = place.survey()
+    assert facts.extensions == ()
 
 
 def test_nothing_secret_leaves_the_node(
@@ -200,18 +206,36 @@ def test_links_to_puppets_own_files_are_its_own(place: Place) -> None:
     (shop,) = place.survey().extensions
     copy = shop.copies[1]
     assert (copy.own, copy.path, copy.link) == (False, str(path), "/etc/passwd")
-    assert [*obstacles(copy, "web01")] == [
-        "is a link to /etc/passwd",
-        "holds no key that can be read",
+    assert refused(place.survey()) == [
+        f"The shop: {path}: is a link to /etc/passwd",
+        f"The shop: {path}: holds no key that can be read",
     ]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [
-        ("all.crt", b"", "holds no certificate; holds no certificate of a CA"),
-        ("all.crt", certificate("other", "CA"), "is for other, whom no run renews; h"),
+        ("all.crt", b"", "holds no certificate"),
+        ("all.crt", certificate("other", "CA"), "is for other, whom no run renews"),
+        ("all.crt", certificate("web01", "R3"), "is of another CA, R3"),
+        (
+            "all.crt",
+            certificate("web01", "Puppet CA: one") + certificate("X1", "X1"),
+            "holds certificates of other CAs, as X1",
+        ),
+        (
+            "all.crt",
+            certificate("web01", "Puppet CA: one")
+            + certificate("Puppet CA: one", "Puppet CA: one")
+            + b"-----BEGIN RSA PRIVATE KEY-----\n",
+            "holds a private key besides",
+        ),
         ("all.key", b"root:x:0:0", "holds no key that can be read"),
+        (
+            "all.key",
+            keys.dump_private(key("stranger")),
+            "holds a key that belongs to no certificate of the node",
+        ),
         ("lists", b"nothing", "holds no revocation list"),
     ],
 )
@@ -219,12 +243,55 @@ def test_what_is_no_copy_is_never_replaced(
     place: Place, name: str, content: bytes, fault: str
 ) -> None:
     (place.conf / name).write_bytes(content)
+    assert f"The shop: {place.conf}/{name}: {fault}" in refused(place.survey())
+
+
+def test_a_directory_is_no_copy(place: Place) -> None:
+    (place.conf / "all.key").unlink()
+    (place.conf / "all.key").mkdir()
     facts = place.survey()
-    assert "; ".join(
-        text
-        for copy in facts.extensions[0].copies
-        for text in obstacles(copy, facts.certname)
-    ).startswith(fault)
+    assert facts.extensions[0].copies[1].there
+    assert "holds no key that can be read" in "".join(refused(facts))
+
+
+def test_a_copy_where_a_run_clears_is_refused(place: Place) -> None:
+    path = place.home / "ssl/shop.pem"
+    (place.conf / "all.key").rename(path)
+    text = (place.conf / "shop.conf").read_text()
+    (place.conf / "shop.conf").write_text(
+        text.replace(f"{place.conf}/all.key", str(path))
+    )
+    assert refused(place.survey()) == [
+        f"The shop: {path}: lies where a run clears everything"
+    ]
+
+
+def test_what_a_site_declares_must_be_there(place: Place) -> None:
+    (place.home / "services/shop").unlink()
+    facts = place.survey()
+    assert told(facts) == ["The shop: no service of it is known: shop"]
+    place.service("shop")
+    text = (place.conf / "shop.conf").read_text()
+    (place.conf / "shop.conf").write_text(text.replace("cert ", "certs "))
+    assert told(place.survey()) == ["The shop: its configuration has no cert"]
+
+
+def test_a_service_cannot_forge_what_the_survey_prints(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark between sections is in no argument that others can see."""
+    seen: list[list[str]] = []
+    real = LocalTransport._execute
+
+    async def execute(self: LocalTransport, command: list[str], *rest: Any) -> Any:
+        seen.append(command)
+        return await real(self, command, *rest)
+
+    monkeypatch.setattr(LocalTransport, "_execute", execute)
+    monkeypatch.setattr("secrets.token_hex", lambda size: "the-mark-of-this-look")
+    place.survey()
+    assert len(seen) >= 3
+    assert not any("the-mark-of-this-look" in word for each in seen for word in each)
 
 
 def test_a_key_that_everybody_can_read_is_told_and_mended(place: Place) -> None:
@@ -241,7 +308,172 @@ def test_a_key_that_everybody_can_read_is_told_and_mended(place: Place) -> None:
 
 def test_what_is_missing_is_told(place: Place) -> None:
     (place.conf / "lists").unlink()
-    assert told(place.survey()) == [f"The shop: {place.conf}/lists: is missing"]
+    facts = place.survey()
+    assert told(facts) == [f"The shop: {place.conf}/lists: is missing"]
+    assert refused(facts) == told(facts)
+
+
+# -- key stores of Java ---------------------------------------------------------------
+
+DATA = Path(__file__).parents[1] / "data/extensions"
+XML = """<beans><!-- <sslContext keyStore="file:/old" keyStorePassword="gone"/>
+ --> <sslContext keyStore="stores/key.jks" keyStorePassword="s&amp;cret&quot;"
+       trustStore="file:{conf}/stores/trust.jks"
+       trustStorePassword='oth"er'/></beans>
+"""
+BROKER = Extension(
+    name="broker",
+    title="The broker",
+    services=("shop",),
+    copies=(
+        CopyRule(
+            holds=("key", "certificate"),
+            setting="keyStore",
+            format="java",
+            password_setting="keyStorePassword",
+        ),
+        CopyRule(
+            holds=("ca",),
+            setting="trustStore",
+            format="java",
+            password_setting="trustStorePassword",
+        ),
+    ),
+    door=DoorRule(61614, say="CONNECT", answer=("CONNECTED", "ERROR")),
+    nodes=("web01",),
+)
+_KEYTOOL = r"""#!/bin/sh
+printf '%s\n' "$STORE_PASSWORD" "$*" >>"{log}"
+for word; do last=$before before=$word; done
+case "$*" in
+    *"-list"*key.jks*) cat "{data}/keytool-key.txt" ;;
+    *"-list"*) cat "{data}/keytool-trust.txt" ;;
+    *-importkeystore*) : >"{work}"; echo made >"{work}" ;;
+    *-importcert*) echo made >>"{work}" ;;
+esac
+"""
+
+
+class Broker(Place):
+    """A node whose service has key stores, with what a real keytool said of some."""
+
+    def __init__(self, root: Path, wrong: bool = False) -> None:
+        super().__init__(root)
+        self.run, self.log = root / "run", root / "keytool.log"
+        self.run.mkdir()
+        (self.conf / "broker.xml").write_text(XML.format(conf=self.conf))
+        (self.conf / "stores").mkdir()
+        (self.conf / "stores/key.jks").write_bytes(b"\x30\x82")
+        (self.conf / "stores/trust.jks").write_bytes(b"\xfe\xed\xfe\xed\0")
+        work = self.run / "stores/fresh"
+        text = _KEYTOOL.format(log=self.log, data=DATA, work=work)
+        if wrong:
+            text = f"#!/bin/sh\ncat {DATA}/keytool-wrong.txt; exit 1\n"
+        program(self.home / "bin", "keytool", text)
+
+    def survey(self) -> NodeFacts:
+        broker = replace(BROKER, configs=(str(self.conf / "broker.xml"),))
+        node = Node(Certname("web01"), transport="local", home=str(self.home))
+        way = LocalTransport("web01", str(self.home))
+        return asyncio.run(survey_node(way, node, SystemTime(), (broker,)))
+
+
+def test_key_stores_are_told_by_keytool(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    (found,) = broker.survey().extensions
+    store, trust = found.copies
+    assert store.path == f"{broker.conf}/stores/key.jks"
+    assert (store.alias, store.jks) == ("broker.lab.test", False)
+    assert [cert.subject for cert in store.certificates][:1] == ["broker.lab.test"]
+    assert len(store.certificates) == 3
+    assert store.key == store.certificates[0].key_fingerprint
+    assert trust.jks
+    assert [cert.subject[:14] for cert in trust.certificates] == [
+        "Puppet CA: pup",
+        "Puppet Root CA",
+    ]
+    assert (trust.alias, trust.key) == ("", None)
+    assert store.password == (f"{broker.conf}/broker.xml", "keyStorePassword")
+    assert found.door == DoorFacts(61614, "/", "CONNECT", ("CONNECTED", "ERROR"))
+    passwords = broker.log.read_text().splitlines()[::2]
+    assert passwords == ['s&cret"', 'oth"er']
+    assert "cret" not in "".join(broker.log.read_text().splitlines()[1::2])
+
+
+def test_a_key_store_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    facts = Broker(tmp_path, wrong=True).survey()
+    assert [f.message for f in facts.faults if "cannot be read" in f.message] == [
+        f"{tmp_path}/home/etc/of the shop/stores/{name}.jks: the key store cannot be "
+        "read: keytool error: java.io.IOException: keystore password was incorrect"
+        for name in ("key", "trust")
+    ]
+    (store, trust) = facts.extensions[0].copies
+    assert not store.certificates
+    assert f"The broker: {trust.path}: holds no certificate of a CA" in refused(facts)
+    assert f"The broker: {store.path}: holds no certificate" in refused(facts)
+
+
+def test_key_stores_are_made_anew_by_keytool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = Broker(tmp_path)
+    monkeypatch.setenv("PATH", f"{broker.home}/bin:{os.environ['PATH']}")
+    ssl = broker.home / "ssl"
+    trusted = (ssl / "ca.pem").read_bytes() + certificate("Root", "Root")
+    (ssl / "ca.pem").write_bytes(trusted)
+    order: dict[str, object] = {
+        "mode": "0600",
+        "owner": f"{os.getuid()}:{os.getgid()}",
+        "password": [str(broker.conf / "broker.xml"), "keyStorePassword"],
+        "ca": str(ssl / "ca.pem"),
+    }
+    key_store, trust = broker.conf / "stores/key.jks", broker.conf / "stores/trust.jks"
+    of_key = {
+        "path": str(key_store),
+        "jks": False,
+        "alias": "web01",
+        "key": str(ssl / "key.pem"),
+        "certificate": str(ssl / "cert.pem"),
+    }
+    data = json.dumps([order | of_key, order | {"path": str(trust), "jks": True}])
+    told = carry_out("stores", [str(broker.run)], data.encode)
+    assert told == {"renewed": [str(key_store), str(trust)]}
+    assert key_store.read_text() == "made\n"
+    assert trust.read_text() == "made\nmade\n", "each of the CA's certificates"
+    assert key_store.stat().st_mode & 0o777 == 0o600
+    assert not (broker.run / "stores").exists(), "no key is left in passing"
+    log = broker.log.read_text().splitlines()
+    assert {*log[::2]} == {'s&cret"'}
+    assert not any("cret" in words for words in log[1::2])
+    assert "-deststoretype PKCS12" in log[1]
+    assert all("-storetype JKS" in words for words in log[3::2])
+
+    program(broker.home / "bin", "keytool", "#!/bin/sh\necho no such thing; exit 1\n")
+    before = key_store.read_bytes()
+    with pytest.raises(StoreError, match="keytool: no such thing"):
+        carry_out("stores", [str(broker.run)], data.encode)
+    lost = {"password": [str(broker.conf / "broker.xml"), "noPassword"]}
+    orders = json.dumps([order | of_key | lost]).encode
+    with pytest.raises(StoreError, match="noPassword: no password"):
+        carry_out("stores", [str(broker.run)], orders)
+    assert key_store.read_bytes() == before
+    assert not (broker.run / "stores").exists()
+
+
+def test_a_chain_of_the_old_ca_is_stale_too() -> None:
+    copy = replace(
+        shop_of("web01").copies[0],
+        holds=("key", "certificate"),
+        format="java",
+        key="k",
+        certificates=(fingerprinted("web01"), fingerprinted("old ca")),
+    )
+    own = Own("web01", "k", frozenset({"ca"}), frozenset())
+    assert [*disagreements(copy, own)] == [
+        "holds a chain of CA certificates that the node does not trust"
+    ]
+    both = (fingerprinted("web01"), fingerprinted("ca"))
+    assert [*disagreements(replace(copy, certificates=both), own)] == []
 
 
 # -- planned --------------------------------------------------------------------------
@@ -250,7 +482,7 @@ def test_what_is_missing_is_told(place: Place) -> None:
 def fingerprinted(name: str) -> CertificateFacts:
     return CertificateFacts(
         subject=name,
-        issuer="CA",
+        issuer="Puppet CA: one",
         serial=1,
         fingerprint=name,
         key_fingerprint=name,
@@ -317,7 +549,7 @@ def test_what_others_need_is_renewed_after_the_ca_and_before_them() -> None:
     assert actions[f"Board on {host}"] == ["extension.copy", "extension.start"]
     renewed = [
         *("agent.backup", "agent.stop", "agent.clear", "agent.enrol"),
-        *("extension.copy", "extension.start", "agent.settle", "agent.run"),
+        *("agent.settle", "extension.copy", "extension.start", "agent.run"),
     ]
     assert actions[f"The shop on {second}"] == actions["batch 1"] == renewed
 
@@ -334,12 +566,6 @@ def test_what_cannot_be_renewed_is_refused_or_skipped() -> None:
     assert not any(node.extensions for node in plan.facts)
     with pytest.raises(SiteError, match="nothing: on no node"):
         make_plan(facts, Choices(skip=("nothing",)), run="run1", now=NOW)
-
-
-def test_a_node_says_what_is_wrong_once() -> None:
-    facts = with_shops(web01=shop_of("web01"))
-    found = judge(facts[0], [], NOW)
-    assert found.faults == facts[0].faults
 
 
 def test_disagreements_are_by_fingerprint() -> None:
@@ -385,6 +611,13 @@ def test_copies_are_renewed_whole_with_mode_first(place: Place) -> None:
     assert not link.is_symlink()
     assert (ssl / "key.pem").read_bytes() == secret
     assert not [each for each in place.conf.iterdir() if each.name.startswith(".")]
+
+
+def test_who_refuses_speaks_and_who_is_silent_does_not() -> None:
+    assert speaks({"tried": True, "server": "AB", "status": 200})
+    assert speaks({"tried": True, "error": "OpenSSL::SSL::SSLError: alert"})
+    assert not speaks({"tried": True, "error": "Errno::ECONNREFUSED: nobody"})
+    assert not speaks({"error": "OpenSSL::SSL::SSLError: our own key"})
 
 
 def test_an_error_is_a_refusal_only_of_one_who_takes_others() -> None:

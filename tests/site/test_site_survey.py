@@ -301,7 +301,7 @@ def ours(**sections: bytes) -> tuple[NodeFacts, list[Fault]]:
         "version": b"0.1.0\n",
         "config": b"certname = web01\n",
         "agents": b"reseal-agent yes yes\n",
-        "contract": b'{"contract": 1}\n',
+        "contract": b'{"contract": 2}\n',
     }
     return node_facts(NODE, Sections(found | sections), Fixed())
 
@@ -315,7 +315,7 @@ def test_a_node_with_reseal_in_puppets_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [b'{"contract": 2}\n', b"reseal: error: No such command 'node'.\n", b""]
+    "told", [b'{"contract": 3}\n', b"reseal: error: No such command 'node'.\n", b""]
 )
 def test_a_reseal_that_we_cannot_work_with(told: bytes) -> None:
     facts, (fault,) = ours(contract=told)
@@ -328,7 +328,7 @@ def test_a_reseal_that_we_cannot_work_with(told: bytes) -> None:
 _OURS = r"""#!/bin/sh
 case "$*" in
     "config print --section agent") cat "{root}/settings" ;;
-    "node contract") echo '{{"contract": 1}}' ;;
+    "node contract") echo '{{"contract": 2}}' ;;
     "node public_keys "*) echo '["missing"]' ;;
     --version) echo 0.1.0 ;;
     *) exit 9 ;;
@@ -733,7 +733,7 @@ class Garbled(Broken):
         stdin: bytes = b"",
         timeout: float | None = None,
     ) -> Result:
-        mark = args[0].encode()
+        mark = stdin.strip()
         parts = (
             b"\n%s %s\n%s" % (mark, k.encode(), v) for k, v in self.sections.items()
         )

@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from reseal.demo.place import CA, CERT, KEY
+
 _PATIENCE, _LINGER = 10.0, 0.2
 """Seconds a caller may say nothing, and has to read why it is refused."""
 
@@ -38,8 +40,8 @@ class Copies(ThreadingHTTPServer):
     def __init__(self, port: int, directory: Path) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(directory / "cert.pem", directory / "key.pem")
-        context.load_verify_locations(directory / "ca.pem")
+        context.load_cert_chain(directory / CERT, directory / KEY)
+        context.load_verify_locations(directory / CA)
         context.verify_mode = ssl.CERT_REQUIRED
         self._context = context
 

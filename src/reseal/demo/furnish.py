@@ -21,7 +21,10 @@ import yaml
 from reseal.agent.accounts import group_name, user_name
 from reseal.demo.place import (
     AGENT,
+    CA,
+    CERT,
     GUEST,
+    KEY,
     PUPPET,
     SERVER,
     SHOP,
@@ -110,7 +113,7 @@ def furnish(place: Place) -> None:
     _primary(place.primary, port)
     _keep_copies(place.keeper, shop)
     _catalogs(place)
-    place.site_file.write_text("\n".join(_site_lines(place)))
+    place.site_file.write_text("\n".join(_site_lines(place, shop)))
 
 
 def _is_program(path: str) -> bool:
@@ -167,20 +170,30 @@ def _primary(home: Home, port: int) -> None:
 
 
 def _keep_copies(home: Home, port: int) -> None:
-    """Make the service that holds copies; the node's catalog starts it."""
+    """Make the service that holds copies."""
     module = f"{_python()} reseal.demo.copies"
     _service(home, SHOP, f"{module} {port} {_q(home.copies)}")
     (home.path / "etc/shop.port").write_text(f"{port}\n")
 
 
-def _site_lines(place: Place) -> Iterator[str]:
+def _site_lines(place: Place, shop: int) -> Iterator[str]:
     yield f"# The site of a demo: {len(place.homes)} nodes in directories."
     for home in place.homes:
         yield f'\n[[node]]\ncertname = "{home.name}"\ntransport = "local"'
         yield f'home = "nodes/{home.path.name}"'
         if home == place.primary:
             yield 'roles = ["ca", "server"]'
-    yield ""
+    yield from _shop_lines(place.keeper, shop)
+
+
+def _shop_lines(home: Home, port: int) -> Iterator[str]:
+    """Yield what the site file says of the service that holds copies."""
+    yield f'\n[extension.{SHOP}]\ntitle = "The shop"\nnodes = ["{home.name}"]'
+    yield f'services = ["{SHOP}"]\nfirst = false'
+    for holds, name in (("certificate", CERT), ("key", KEY), ("ca", CA)):
+        yield f'\n[[extension.{SHOP}.copy]]\nholds = ["{holds}"]'
+        yield f'path = "{home.copies / name}"'
+    yield f'\n[extension.{SHOP}.door]\nport = {port}\naddress = "127.0.0.1"\n'
 
 
 def _catalogs(place: Place) -> None:
@@ -190,35 +203,8 @@ def _catalogs(place: Place) -> None:
     for home in place.homes:
         text = f"{home.name} is managed by reseal.\n"
         motd = {f"{home.path}/motd": {"content": text, "mode": "0644"}}
-        resources: dict[str, object] = {"file": motd}
-        if home == place.keeper:
-            resources = _copied(home, motd)
-        told = yaml.safe_dump({"resources": resources}, sort_keys=False)
+        told = yaml.safe_dump({"resources": {"file": motd}}, sort_keys=False)
         (folder / f"{home.name}.yaml").write_text(told)
-
-
-def _copied(home: Home, motd: dict[str, dict[str, str]]) -> dict[str, object]:
-    """Return the resources that keep a service's copies as their originals are."""
-    certificate, key = home.certificate()
-    originals = {
-        "cert.pem": certificate,
-        "key.pem": key,
-        "ca.pem": home.path / "ssl/certs/ca.pem",
-    }
-    restart = "restart the shop"
-    copies = {
-        str(home.copies / name): {
-            "source": str(path),
-            "mode": "0600",
-            "notify": f"Exec[{restart}]",
-        }
-        for name, path in originals.items()
-    }
-    command = f"{_q(home.service(SHOP))} restart"
-    return {
-        "file": motd | copies,
-        "exec": {restart: {"command": command, "refreshonly": True}},
-    }
 
 
 def _service(home: Home, service: str, command: str) -> None:

@@ -21,6 +21,10 @@ SERVER, AGENT, PUPPET, SHOP = "reseal-server", "reseal-agent", "puppet", "shop"
 """Services: of the CA's host, of nodes, and the one that holds copies."""
 
 
+CERT, KEY, CA = "cert.pem", "key.pem", "ca.pem"
+"""The copies of that service."""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """A node.

@@ -17,8 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from reseal import files
 from reseal.demo.furnish import MODULE, furnish
-from reseal.demo.place import AGENT, PUPPET, SERVER, Home, Place
+from reseal.demo.place import AGENT, CA, CERT, KEY, PUPPET, SERVER, SHOP, Home, Place
 from reseal.errors import SiteError
 from reseal.node import launch
 from reseal.node.probe import probe_all
@@ -58,6 +59,16 @@ def sign(place: Place, show: Show) -> None:
     names = [home.name for home in place.agents]
     run(place, show, place.primary.reseal, "cert", "sign", *names)
     wait_for(place, "every agent's first run", lambda: all(map(_has_run, place.homes)))
+    _open_shop(place.keeper)
+
+
+def _open_shop(home: Home) -> None:
+    """Give the service its copies, as whoever set it up did once, and start it."""
+    certificate, key = home.certificate()
+    originals = {CERT: certificate, KEY: key, CA: home.path / "ssl/certs/ca.pem"}
+    for name, path in originals.items():
+        files.replace(home.copies / name, path.read_bytes(), mode=0o600)
+    start(home.service(SHOP))
 
 
 def start(script: Path) -> None:
@@ -146,11 +157,11 @@ def show_all(place: Place) -> Iterator[Shown]:
     """
     run = max(path.name for path in place.runs.iterdir())
     for home in place.homes:
-        for age, files in (
+        for age, pair in (
             ("old", home.certificate(run)),
             ("new", home.certificate()),
         ):
-            answers = tuple(_answers(place, *files))
+            answers = tuple(_answers(place, *pair))
             wanted = "refused: " if age == "old" else "HTTP status 200"
             good = all(each.startswith(wanted) for each in answers)
             yield Shown(home.name, age, answers, good)

@@ -19,14 +19,18 @@ from reseal.extensions.protocol import (
     CopyRule,
     DoorRule,
     Extension,
+    Format,
     Material,
 )
 from reseal.tomlfile import Table, open_toml
 
 _HINT = "extensions are described in docs/reference/extensions.md"
 _KEYS = ("title", "services", "configs", "first", "nodes", "copy", "door")
-_COPY = ("holds", "path", "setting")
-_DOOR = ("port", "port_setting", "path")
+_COPY = ("holds", "path", "setting", "format", "password_setting", "optional")
+_DOOR = ("port", "port_setting", "path", "say", "answer", "client", "address")
+_STORES = ({"key", "certificate"}, {"ca"})
+"""What a key store of Java can hold."""
+
 _SETTING = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:-]*", re.ASCII)
 
@@ -111,6 +115,9 @@ def _copies(table: Table) -> Iterator[CopyRule]:
     for each in table.tables("copy"):
         holds = each.strings("holds") or ()
         path, setting = each.string("path") or "", each.string("setting") or ""
+        form = each.choice("format", get_args(Format)) or "pem"
+        password = each.string("password_setting") or ""
+        optional = each.boolean("optional") is True
         each.done(_COPY)
         strange = [name for name in holds if name not in get_args(Material)]
         for name in strange:
@@ -123,8 +130,16 @@ def _copies(table: Table) -> Iterator[CopyRule]:
         if path and not path.startswith("/"):
             each.fault(f"path: {path}: must be an absolute path", "path")
         _check_setting(each, "setting", setting)
+        _check_setting(each, "password_setting", password)
+        if form == "java" and {*holds} not in _STORES and not strange:
+            each.fault("holds: a key store holds key and certificate, or ca", "holds")
+        if (form == "java") != bool(password):
+            each.fault("password_setting: is for key stores, and they need it")
+        if form == "java" and path:
+            each.fault("path: of a key store, a setting says where it is", "path")
         if holds and not strange:
-            yield CopyRule(cast(tuple[Material, ...], holds), path, setting)
+            known = cast(tuple[Material, ...], holds)
+            yield CopyRule(known, path, setting, cast(Format, form), password, optional)
 
 
 def _door(table: Table) -> DoorRule | None:
@@ -133,13 +148,18 @@ def _door(table: Table) -> DoorRule | None:
     door = table.table("door")
     port = door.integer("port", 1, 65535)
     setting, path = door.string("port_setting") or "", door.string("path") or "/"
+    say, answer = door.string("say") or "", door.strings("answer") or ()
+    client = door.boolean("client") is not False
+    address = door.string("address") or ""
     door.done(_DOOR)
+    if bool(say) != bool(answer):
+        door.fault("say and answer: belong together")
     if port is None:
         door.fault("port: is missing")
     if not path.startswith("/"):
         door.fault(f"path: {path}: must begin with a slash", "path")
     _check_setting(door, "port_setting", setting)
-    return DoorRule(port or 0, setting, path)
+    return DoorRule(port or 0, setting, path, say, answer, client, address)
 
 
 def _check_setting(table: Table, key: str, name: str) -> None:

@@ -16,19 +16,30 @@ Material = Literal["certificate", "key", "ca", "crl"]
 the revocation lists."""
 
 
+Format = Literal["pem", "java"]
+"""`pem` holds one thing after the other; `java` is a key store of Java, JKS or PKCS
+#12, with the node's key and certificate, or with the CA's certificates."""
+
+
 @dataclass(frozen=True, slots=True)
 class CopyRule:
     """Where a copy is.
 
     Attributes:
-        holds: What is in it, in order, as PEM.
+        holds: What is in it, in order.
         path: Its place; empty where a setting of the service tells.
         setting: That setting's name.
+        format: How it is held.
+        password_setting: The setting that is a key store's password.
+        optional: A service works without it.
     """
 
     holds: tuple[Material, ...]
     path: str = ""
     setting: str = ""
+    format: Format = "pem"
+    password_setting: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +49,20 @@ class DoorRule:
     Attributes:
         port: TCP.
         port_setting: A setting of the service that may say otherwise.
-        path: What is asked for; answered with status 200.
+        path: What is asked for with HTTP; answered with status 200.
+        say: What is said instead, of a service that does not speak HTTP.
+        answer: What the first line of its answer begins with: one of these.
+        client: It wants certificates of its clients.
+        address: Where it is asked, if not under the node's certname.
     """
 
     port: int
     port_setting: str = ""
     path: str = "/"
+    say: str = ""
+    answer: tuple[str, ...] = ()
+    client: bool = True
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,63 @@
 """Settings of services, as far as their files say where copies are.
 
-Sources: PuppetDB's jetty.ini, postgresql.conf, nginx's and MCollective's
+Sources: PuppetDB's jetty.ini, postgresql.conf, nginx's, MCollective's and ActiveMQ's
 configuration: a name, then `=`, `:` or a blank, then the value, quoted or not, with
-or without a semicolon.
+or without a semicolon; of XML, an attribute.
 """
 
 from __future__ import annotations
 
-import re
+import posixpath
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+FILE = "#file "
+"""How a line begins that names the file of those that follow."""
 
 
-def settings_of(text: str, names: Iterable[str]) -> Mapping[str, str]:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting that was found.
+
+    Attributes:
+        value: What it says.
+        file: Where it stands; empty if that is not told.
+    """
+
+    value: str
+    file: str = ""
+
+    @property
+    def path(self) -> str:
+        """The value as a path: a URL's, or one that begins at the file."""
+        found = self.value.removeprefix("file:")
+        if found.startswith("//"):
+            found = found[2:]
+        return posixpath.join(posixpath.dirname(self.file), found)
+
+
+def settings_of(text: str, names: Iterable[str]) -> Mapping[str, Setting]:
     """Return the settings of these names; of one that is there twice, the last."""
-    found = {}
+    found, file = {}, ""
+    wanted = frozenset(names)
     for line in text.splitlines():
-        for name in names:
-            if match := re.fullmatch(
-                rf"\s*{re.escape(name)}(?:\s*[=:]\s*|\s+)(.*?);?\s*", line
-            ):
-                found[name] = _unquoted(match[1])
-    return {name: value for name, value in found.items() if value}
+        if line.startswith(FILE):
+            file = line.removeprefix(FILE)
+            continue
+        name, value = _parted(line.strip())
+        if name in wanted and value:
+            found[name] = Setting(value, file)
+    return found
 
 
-def _unquoted(text: str) -> str:
+def _parted(line: str) -> tuple[str, str]:
+    """Return name and value of a line, without quotes, comments and semicolons."""
+    ends = [place for mark in "=: \t" if (place := line.find(mark)) >= 0]
+    end = min(ends, default=len(line))
+    name, rest = line[:end], line[end:].lstrip()
+    if rest[:1] in ("=", ":"):
+        rest = rest[1:].lstrip()
     for quote in "\"'":
-        if len(text) > 1 and text[0] == quote and quote in text[1:]:
-            return text[1:].partition(quote)[0]
-    return text.strip()
+        if rest[:1] == quote and quote in rest[1:]:
+            return name, rest[1:].partition(quote)[0]
+    return name, rest.partition(" #")[0].rstrip().rstrip(";").rstrip()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reseal import files
+from reseal.node import tree
 from reseal.node.stage import owner_of
 
 
@@ -34,8 +35,10 @@ def renew_copies(copies: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         if path.is_file() and not path.is_symlink() and files.read(path) == content:
             continue
         mode, owner = int(copy["mode"], 8), owner_of(copy["owner"])
+        tree.require_straight(path.parent)
         files.replace(path, content, mode=mode, owner=owner, follow=False)
         renewed.append(str(path))
+    tree.relabel(renewed)
     os.sync()
     return {"renewed": renewed}
 

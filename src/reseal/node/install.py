@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import subprocess
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -61,8 +59,7 @@ def _install(backup: Path, pairs: Sequence[Pair], directories: Sequence[Path]) -
             tree.remove(path)
         for each in prepared.iterdir():
             _copy(each, directory / each.name)
-    if program := shutil.which("restorecon"):
-        subprocess.run([program, "-R", *directories], check=False)
+    tree.relabel(directories)
     tree.mark(backup, "installed")
 
 

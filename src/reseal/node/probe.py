@@ -37,11 +37,12 @@ def probe_all(probes: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
             wanted, `connect` (the address, if it is not that name), `certificate` and
             `key` (paths: what we present), `bundle` and `crls` (paths: whom we trust;
             without `bundle` anybody), `expected` (path of the certificate the server
-            should show).
+            should show), `say` (instead of an HTTP request).
 
     Returns:
         For each the SHA-256 of the certificate the server showed (`server`) and of the
-        `expected` one, the HTTP `status`, the `error` with its kind, and `tried`.
+        `expected` one, the first `line` of the answer and its HTTP `status`, the
+        `error` with its kind, and `tried`.
     """
     return [_probe(each) for each in probes]
 
@@ -116,8 +117,11 @@ def _ask(
             "Accept: text/plain, application/json\r\nConnection: close\r\n\r\n"
         )
         connection.settimeout(_left(end))
-        connection.sendall(request.encode())
-        told["status"] = _status(connection, end)
+        connection.sendall(probe.get("say", request).encode())
+        line = _line(connection, end)
+        told["line"] = line.decode(errors="replace").strip()[:80]
+        words = line.split(maxsplit=2)
+        told["status"] = int(words[1]) if words[1:] and words[1].isdigit() else 0
 
 
 def _left(end: float) -> float:
@@ -147,8 +151,8 @@ def _connected(host: str, port: int, end: float) -> socket.socket:
     raise failure or OSError(f"{host}: has no address")
 
 
-def _status(connection: ssl.SSLSocket, end: float) -> int:
-    """Read the line with the status; 0 for one that has none.
+def _line(connection: ssl.SSLSocket, end: float) -> bytes:
+    """Read the first line of an answer.
 
     Raises:
         EOFError: The connection was closed without a word.
@@ -161,5 +165,4 @@ def _status(connection: ssl.SSLSocket, end: float) -> int:
         line += more
     if not line:
         raise EOFError("closed without an answer")
-    words = line.split(maxsplit=2)
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+    return line.partition(b"\n")[0]

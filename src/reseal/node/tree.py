@@ -120,6 +120,23 @@ def _but(lines: Iterable[str], others: Iterable[str]) -> Iterator[str]:
     return (line for line in lines if line not in known)
 
 
+def require_straight(directory: Path) -> None:
+    """Hold that no link is on the way to a directory that was looked at before.
+
+    Raises:
+        StoreError: Somebody has put one there.
+    """
+    if os.path.realpath(directory) != str(directory):
+        raise StoreError(f"{directory}: leads elsewhere now")
+
+
+def relabel(paths: Iterable[object]) -> None:
+    """Give files the labels that SELinux wants, where it is."""
+    found = [str(each) for each in paths]
+    if found and (program := shutil.which("restorecon")):
+        subprocess.run([program, "-R", *found], check=False)
+
+
 def mark(backup: Path, name: str) -> None:
     """Leave a mark in a run's directory, after all else is on disk."""
     os.sync()

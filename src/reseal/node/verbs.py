@@ -28,8 +28,9 @@ from reseal.node.probe import probe_all
 from reseal.node.restore import restore
 from reseal.node.signing import sign_requests
 from reseal.node.stage import stage
+from reseal.node.stores import renew_stores
 
-CONTRACT = 1
+CONTRACT = 2
 """Which arguments and answers these are."""
 
 Read = Callable[[], bytes]
@@ -121,6 +122,10 @@ def _copies(args: Sequence[str], read: Read) -> Any:
     return renew_copies(json.loads(read()))
 
 
+def _stores(args: Sequence[str], read: Read) -> Any:
+    return renew_stores(Path(args[0]), json.loads(read()))
+
+
 def _probe(args: Sequence[str], read: Read) -> Any:
     return probe_all(json.loads(read()))
 
@@ -150,6 +155,7 @@ VERBS: Mapping[str, Verb] = {
     "running": _running,
     "stage": _stage,
     "copies": _copies,
+    "stores": _stores,
     "probe": _probe,
     "ca_api": _ca_api,
 }

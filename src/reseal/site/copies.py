@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reseal.site.facts import CopyFacts
+from reseal.site.facts import CertificateFacts, CopyFacts, ExtensionFacts, NodeFacts
 
 _READABLE = 0o007
 
@@ -24,7 +24,7 @@ class Own:
         certificate: Of its certificate.
         key: Of its public key.
         ca: Of the CA's certificates it trusts.
-        crls: Of the revocation lists it holds.
+        crls: Issuers of the revocation lists it holds.
     """
 
     certificate: str | None
@@ -43,6 +43,8 @@ def disagreements(copy: CopyFacts, own: Own) -> Iterator[str]:
         if own.certificate not in held[:1]:
             yield "holds another certificate than the node has"
         held = held[1:]
+    if copy.format == "java" and "key" in copy.holds and {*held} - own.ca:
+        yield "holds a chain of CA certificates that the node does not trust"
     if "key" in copy.holds and (copy.key is None or copy.key != own.key):
         yield "holds another key than the node has"
     if "ca" in copy.holds and {*held} != own.ca:
@@ -50,33 +52,75 @@ def disagreements(copy: CopyFacts, own: Own) -> Iterator[str]:
             yield f"holds CA certificates that the node does not trust: {strange}"
         else:
             yield "lacks CA certificates that the node trusts"
-    if "crl" in copy.holds and {each.fingerprint for each in copy.crls} != own.crls:
-        yield "holds other revocation lists than the node has"
+    if "crl" in copy.holds and {each.issuer for each in copy.crls} != own.crls:
+        # Not by fingerprint: an agent fetches newer lists now and then.
+        yield "holds revocation lists of other CAs than the node has"
 
 
-def obstacles(copy: CopyFacts, certname: str) -> Iterator[str]:
-    """Yield why no run can renew a copy.
+def obstacles(extension: ExtensionFacts, node: NodeFacts) -> Iterator[str]:
+    """Yield why no run can renew the copies of an extension.
 
-    What is replaced must be what it is said to be: a service's own account may have
-    put anything in its place, and root replaces it.
+    What is replaced must be what it is said to be, and Puppet's: a service's own
+    account may have put anything in its place, and root replaces it.
     """
-    if copy.own or not copy.there:
+    held = [
+        each
+        for copy in extension.copies
+        if "certificate" in copy.holds
+        for each in copy.certificates[:1]
+    ]
+    known = {each.key_fingerprint for each in (*held, *_there(node.hostcert))}
+    for copy in extension.copies:
+        if not copy.own:
+            for text in _obstacles(copy, node, known):
+                yield f"{extension.title}: {copy.path}: {text}"
+
+
+def _there(certificate: CertificateFacts | None) -> tuple[CertificateFacts, ...]:
+    return () if certificate is None else (certificate,)
+
+
+def _obstacles(copy: CopyFacts, node: NodeFacts, known: set[str]) -> Iterator[str]:
+    if not copy.there:
+        yield "is missing"
         return
     if copy.link:
         yield f"is a link to {copy.link}"
+    if copy.cleared:
+        yield "lies where a run clears everything"
+    if copy.keys > ("key" in copy.holds):
+        yield "holds a private key besides"
+    if "key" in copy.holds and copy.key is None:
+        yield "holds no key that can be read"
+    elif "key" in copy.holds and copy.key not in known:
+        yield "holds a key that belongs to no certificate of the node"
+    if "crl" in copy.holds and not copy.crls:
+        yield "holds no revocation list"
+    yield from _strangers(copy, node)
+
+
+def _strangers(copy: CopyFacts, node: NodeFacts) -> Iterator[str]:
+    """Find certificates that are missing, or not of Puppet's CA."""
+    subjects = {each.subject for each in node.trusted}
     held = list(copy.certificates)
     if "certificate" in copy.holds:
         if not held:
             yield "holds no certificate"
-        elif held[0].subject != certname:
+        elif held[0].subject != node.certname:
             yield f"is for {held[0].subject}, whom no run renews"
+        elif not _is_puppets(held[0].issuer, subjects):
+            yield f"is of another CA, {held[0].issuer}"
         held = held[1:]
     if "ca" in copy.holds and not held:
         yield "holds no certificate of a CA"
-    if "key" in copy.holds and copy.key is None:
-        yield "holds no key that can be read"
-    if "crl" in copy.holds and not copy.crls:
-        yield "holds no revocation list"
+    others = [e.subject for e in held if not _is_puppets(e.subject, subjects)]
+    if others:
+        yield f"holds certificates of other CAs, as {others[0]}"
+
+
+def _is_puppets(name: str, trusted: set[str]) -> bool:
+    """Tell whether a name is a Puppet CA's, of whatever generation."""
+    return name in trusted or name.startswith(("Puppet CA: ", "Puppet Root CA: "))
 
 
 def unsafe(copy: CopyFacts) -> bool:

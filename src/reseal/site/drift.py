@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from reseal.errors import PlanStale
-from reseal.site.facts import NodeFacts, ServiceFacts
+from reseal.site.copies import obstacles
+from reseal.site.facts import ExtensionFacts, NodeFacts, ServiceFacts
 from reseal.site.plan import Plan
 
 _SETTINGS = (
@@ -31,6 +32,12 @@ def _name(service: ServiceFacts | None) -> str | None:
     return service.name if service is not None else None
 
 
+def _copies(extension: ExtensionFacts, node: NodeFacts) -> object:
+    """Return what of an extension's copies a run relies on."""
+    copies = [(c.path, c.own, c.there, c.format) for c in extension.copies]
+    return extension.name, copies, [*obstacles(extension, node)]
+
+
 _RELIED_ON: tuple[tuple[str, Callable[[NodeFacts], object]], ...] = (
     ("can be reached", lambda node: node.reachable),
     ("certname", lambda node: node.certname),
@@ -46,6 +53,7 @@ _RELIED_ON: tuple[tuple[str, Callable[[NodeFacts], object]], ...] = (
     ("server's service", lambda node: node.server and _name(node.server.service)),
     ("agent's service", lambda node: _name(node.agent)),
     ("way the agent is run", lambda node: node.agent_mode),
+    ("copies", lambda node: [_copies(each, node) for each in node.extensions]),
     ("agent's being disabled", lambda node: node.disabled is None),
 )
 

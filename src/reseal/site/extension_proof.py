@@ -11,68 +11,53 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterator
+from typing import Any
 
-from reseal.errors import NotFound
+from reseal.site.agreement import own_of, read_again
 from reseal.site.check import Check, refusal
 from reseal.site.copies import Own, disagreements
-from reseal.site.enrol import look
-from reseal.site.extension_steps import door_probe, is_answering
+from reseal.site.extension_steps import answer_fault, door_probe, is_answering
 from reseal.site.facts import CopyFacts, ExtensionFacts
-from reseal.site.survey_extensions import read_copies
 from reseal.site.target import Target
-from reseal.site.transport import read
-from reseal.x509.bundle import load_certificate, load_certificates, load_crls
-from reseal.x509.certificate import fingerprint
+
+_WAY = ("host", "port", "path", "say", "connect")
+_REFUSED = (400, 401, 403)
+"""What web servers answer to a certificate that they do not take, after a handshake."""
 
 
 async def prove_extensions(at: Target) -> list[Check]:
     """Prove every copy and every service of a node."""
-    if not at.facts.extensions:
-        return []
-    own = await _own(at)
     checks: list[Check] = []
     for extension in at.facts.extensions:
-        places = [(copy.holds, copy.path) for copy in extension.copies]
-        found, faults = await read_copies(at.facts, at.transport, places)
-        checks += (_copy(at, extension, copy, own) for copy in found)
-        checks += (
-            Check(at.name, extension.name, False, fault.message) for fault in faults
-        )
+        checks += await _copies(at, extension)
         checks += await _doors(at, extension)
     return checks
 
 
-async def _own(at: Target) -> Own:
-    """Return what the node has now."""
-    seen = await look(at, 0)
-    pem = (seen["certificate"] or "").encode()
-    trusted = load_certificates(await read(at.transport, at.setting("localcacert")))
-    try:
-        crls = load_crls(await read(at.transport, at.setting("hostcrl")))
-    except NotFound:
-        crls = ()
-    return Own(
-        certificate=fingerprint(load_certificate(pem)) if pem else None,
-        key=seen["key"],
-        ca=frozenset(map(fingerprint, trusted)),
-        crls=frozenset(fingerprint(each.der) for each in crls),
+async def _copies(at: Target, extension: ExtensionFacts) -> Iterator[Check]:
+    copies, faults = await read_again(at, extension)
+    own = await own_of(at) if copies else None
+    return iter(
+        [
+            *(_copy(at, extension, copy, own) for copy in copies if own),
+            *(Check(at.name, extension.name, False, each.message) for each in faults),
+        ]
     )
 
 
 def _copy(at: Target, extension: ExtensionFacts, copy: CopyFacts, own: Own) -> Check:
     name = f"{extension.name} {posixpath.basename(copy.path)}"
     wrong = "; ".join(disagreements(copy, own))
-    note = wrong or ("Puppet's own file" if copy.own else "as the node has it")
-    return Check(at.name, name, not wrong, note)
+    return Check(at.name, name, not wrong, wrong or "as the node has it")
 
 
 async def _doors(at: Target, extension: ExtensionFacts) -> Iterator[Check]:
     if extension.door is None or not is_answering(extension):
         return iter(())
     new = door_probe(at, extension.door) | {"expected": at.setting("hostcert")}
-    probes = [new]
-    if at.facts.key_matches and await at.has("manifest"):
-        old = {n: new[n] for n in ("host", "port", "path")}
+    probes: list[dict[str, Any]] = [new]
+    if extension.door.client and at.facts.key_matches and await at.has("manifest"):
+        old: dict[str, Any] = {n: new[n] for n in _WAY if n in new}
         for part in ("certificate", "key"):
             old[part] = at.kept(new[part])
         probes.append(old)
@@ -85,10 +70,12 @@ def _judge(
     at: Target, extension: ExtensionFacts, answers: list[dict[str, object]]
 ) -> Iterator[Check]:
     new = answers[0]
-    good = new.get("status") == 200 and new.get("server") == new.get("expected")
-    said = str(new.get("error") or f"answers with HTTP status {new.get('status')}")
-    if not good and "error" not in new and new.get("server") != new.get("expected"):
-        said = "shows another certificate than the node has"
-    yield Check(at.name, extension.name, good, said)
+    fault = answer_fault(extension.door, new)
+    said = f"answers: {new.get('line')}"
+    yield Check(at.name, extension.name, fault is None, fault or said)
     for old in answers[1:]:
-        yield refusal(at.name, f"{extension.name}, old one", old, reached=good)
+        name = f"{extension.name}, old one"
+        if fault is None and old.get("status") in _REFUSED:
+            yield Check(at.name, name, True, f"refused: HTTP status {old['status']}")
+        else:
+            yield refusal(at.name, name, old, reached=fault is None)

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from reseal.errors import StepFailed
+from reseal.errors import CommandFailed, StepFailed
 from reseal.extensions.protocol import Material
+from reseal.site.agreement import agree
+from reseal.site.check import REFUSALS
 from reseal.site.context import Context
 from reseal.site.copies import mode_for
 from reseal.site.facts import CopyFacts, DoorFacts, ExtensionFacts
@@ -35,14 +38,18 @@ class RenewCopies:
     """Put the node's new material into every copy."""
 
     async def done(self, at: Target, run: Context) -> bool:
-        return await at.has(COPIED)
+        return await at.has(COPIED) and await agree(at)
 
     async def do(self, at: Target, run: Context) -> None:
         if not await at.has("manifest"):
             raise StepFailed(f"{at.name}: has no backup, no copy is replaced")
         copies = [copy for each in at.facts.extensions for copy in each.copies]
-        orders = [_order(at, copy) for copy in copies if not copy.own and copy.there]
-        await at.ask("copies", stdin=json.dumps(orders).encode(), timeout=300)
+        copies = [copy for copy in copies if not copy.own and copy.there]
+        pem = [_order(at, each) for each in copies if each.format == "pem"]
+        await at.ask("copies", stdin=json.dumps(pem).encode(), timeout=300)
+        if stores := [_store(at, each) for each in copies if each.format == "java"]:
+            data = json.dumps(stores).encode()
+            await at.ask("stores", at.backup, stdin=data, timeout=600)
         await at.mark(COPIED)
 
 
@@ -53,6 +60,23 @@ def _order(at: Target, copy: CopyFacts) -> dict[str, Any]:
         "mode": mode_for(copy),
         "from": [at.setting(_SOURCES[each]) for each in copy.holds],
     }
+
+
+def _store(at: Target, copy: CopyFacts) -> dict[str, Any]:
+    """Return the order for a key store: its kind, alias and password as they were."""
+    order: dict[str, Any] = {
+        "path": copy.path,
+        "owner": copy.owner,
+        "mode": mode_for(copy),
+        "jks": copy.jks,
+        "password": copy.password,
+        "ca": at.setting(_SOURCES["ca"]),
+    }
+    if "key" in copy.holds:
+        order["alias"] = copy.alias
+        order["key"] = at.setting(_SOURCES["key"])
+        order["certificate"] = at.setting(_SOURCES["certificate"])
+    return order
 
 
 class StartServices:
@@ -66,9 +90,10 @@ class StartServices:
         for extension in at.facts.extensions:
             run.tell(step, f"{extension.title} starts")
             await restart(at, extension)
-            if is_answering(extension):
-                run.tell(step, f"waits until {extension.title} answers")
-                await wait_for_answer(at, extension, run.limits.server)
+        # All have started: one may work with another, as PuppetDB with its database.
+        for extension in filter(is_answering, at.facts.extensions):
+            run.tell(step, f"waits until {extension.title} answers")
+            await wait_for_answer(at, extension, run.limits.server)
         await at.mark(STARTED)
 
 
@@ -79,13 +104,51 @@ def is_answering(extension: ExtensionFacts) -> bool:
 
 
 async def restart(at: Target, extension: ExtensionFacts) -> None:
-    """Start the services of an extension anew that ran when they were surveyed."""
+    """Start the services of an extension anew that ran when they were surveyed.
+
+    Raises:
+        StepFailed: One does not start; the others were started.
+    """
     running = [service for service in extension.services if service.active]
     for service in reversed(running):
         if await at.is_active(service):
             await at.stop(service)
+    failures = []
     for service in running:
-        await at.start(service)
+        try:
+            await at.start(service)
+        except CommandFailed as error:
+            log = await last_words(at, service)
+            failures.append(StepFailed(f"{error}", hint=f"its log says: {log}"))
+    if failures:
+        raise failures[0]
+
+
+async def wait_for_any_answer(
+    at: Target, extension: ExtensionFacts, limit: int
+) -> None:
+    """Wait until a service speaks TLS, be it to refuse us: it had its own troubles.
+
+    Raises:
+        StepFailed: It does not.
+    """
+    if extension.door is None:
+        return
+    whole = door_probe(at, extension.door)
+    probe = {name: whole[name] for name in whole.keys() - {"bundle", "crls"}}
+    data = json.dumps([probe]).encode()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limit
+    while not speaks((await at.ask("probe", stdin=data, timeout=60))[0]):
+        if loop.time() > end:
+            raise StepFailed(f"{at.name}: {extension.title} does not answer")
+        await asyncio.sleep(PAUSE)
+
+
+def speaks(answer: Mapping[str, Any]) -> bool:
+    """Tell whether there was somebody who speaks TLS."""
+    error = str(answer.get("error", ""))
+    return "server" in answer or ("tried" in answer and error.startswith(REFUSALS))
 
 
 async def wait_for_answer(at: Target, extension: ExtensionFacts, limit: int) -> None:
@@ -112,13 +175,19 @@ async def fault_of_door(at: Target, door: DoorFacts | None) -> str | None:
         return None
     probe = door_probe(at, door) | {"expected": at.setting("hostcert")}
     (answer,) = await at.ask("probe", stdin=json.dumps([probe]).encode(), timeout=60)
+    return answer_fault(door, answer)
+
+
+def answer_fault(door: DoorFacts | None, answer: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with what a service answered to a probe."""
     if "error" in answer:
         return str(answer["error"])
     if answer["server"] != answer.get("expected"):
         return "it shows another certificate than the node has"
-    if answer["status"] != 200:
-        return f"HTTP status {answer['status']}"
-    return None
+    line = str(answer.get("line", ""))
+    if door is not None and door.say:
+        return None if line.startswith(door.answer) else f"it answers {line!r}"
+    return None if answer["status"] == 200 else f"HTTP status {answer['status']}"
 
 
 def door_probe(at: Target, door: DoorFacts) -> dict[str, Any]:
@@ -131,6 +200,10 @@ def door_probe(at: Target, door: DoorFacts) -> dict[str, Any]:
         "key": at.setting("hostprivkey"),
         "bundle": at.setting("localcacert"),
     }
+    if door.say:
+        probe["say"] = door.say
+    if door.address:
+        probe["connect"] = door.address
     if checks_revocation(at):
         probe["crls"] = at.setting("hostcrl")
     return probe

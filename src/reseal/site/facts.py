@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from reseal.extensions.protocol import Material
+from reseal.extensions.protocol import Format, Material
 
 Role = Literal["ca", "server", "agent"]
 ServiceManager = Literal[
@@ -155,15 +155,21 @@ class CopyFacts:
 
     Attributes:
         holds: What is meant to be in it, in order.
+        format: How it is held.
         path: Its place; of Puppet's own file with links followed.
         own: It is no copy, but Puppet's own file.
         there: The file is there.
         link: Where it leads, if it is a link to what is not Puppet's own.
+        cleared: It lies where a run clears or replaces everything.
         owner: `user:group`.
         mode: Permission bits in octal, as `0640`.
         certificates: The certificates in it.
         crls: The revocation lists in it.
         key: Fingerprint of the public half of the key in it.
+        keys: How many private keys are in it, as PEM.
+        alias: The key's name in a key store.
+        jks: A key store is one of Java's own kind, and not PKCS #12.
+        password: Where its password stands: file and setting.
     """
 
     holds: tuple[Material, ...]
@@ -171,19 +177,38 @@ class CopyFacts:
     own: bool
     there: bool
     link: str = ""
+    cleared: bool = False
     owner: str = ""
     mode: str = ""
     certificates: tuple[CertificateFacts, ...] = ()
     crls: tuple[CrlFacts, ...] = ()
     key: str | None = None
+    keys: int = 0
+    format: Format = "pem"
+    alias: str = ""
+    jks: bool = False
+    password: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DoorFacts:
-    """Where a service answers over TLS: a port, and a path with status 200."""
+    """Where a service answers over TLS.
+
+    Attributes:
+        port: TCP.
+        path: With HTTP, what has status 200.
+        client: It wants certificates of its clients, and refuses old ones.
+        address: Where it is asked, if not under the node's certname.
+        say: What is said without HTTP.
+        answer: What an answer to that begins with: one of these.
+    """
 
     port: int
     path: str
+    say: str = ""
+    answer: tuple[str, ...] = ()
+    client: bool = True
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,5 @@ def _strange_copies(node: NodeFacts) -> Iterator[Fault]:
     """Find copies that no run can renew."""
     for each in node.extensions:
         remedy = f"--skip {each.name} leaves its copies, to be renewed by hand"
-        for copy in each.copies:
-            for text in obstacles(copy, node.certname):
-                yield Fault("fault", f"{each.title}: {copy.path}: {text}", remedy)
+        for text in obstacles(each, node):
+            yield Fault("fault", text, remedy)

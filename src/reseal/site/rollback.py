@@ -18,7 +18,7 @@ from reseal.site.extension_steps import (
     COPIED,
     is_answering,
     restart,
-    wait_for_answer,
+    wait_for_any_answer,
 )
 from reseal.site.facts import ServerFacts
 from reseal.site.journal import Journal
@@ -104,11 +104,11 @@ class Rollback:
         server = at.facts.server
         if server is not None and server.service is not None:
             await self._settle_server(at, server, restart=replaced)
-        if replaced:
-            await self._settle_services(at)
         agent = at.facts.agent
         if agent is not None and await at.is_active(agent) != agent.active:
             await (at.start(agent) if agent.active else at.stop(agent))
+        if replaced:
+            await self._settle_services(at)
         if await at.has("manifest"):
             await check(at.transport, _FORGET, at.backup)
 
@@ -121,13 +121,12 @@ class Rollback:
         await at.ask("restore", at.backup, *at.paths, timeout=3600)
 
     async def _settle_services(self, at: Target) -> None:
-        """Have services read their old copies; one that ran answers."""
+        """Have services read their old copies; what is with these is as it was."""
         for extension in at.facts.extensions:
             self._run.tell(at.name, f"{extension.title} starts")
             await restart(at, extension)
-            if is_answering(extension):
-                limit = self._run.limits.server
-                await wait_for_answer(at, extension, limit)
+        for extension in filter(is_answering, at.facts.extensions):
+            await wait_for_any_answer(at, extension, self._run.limits.server)
 
     async def _settle_server(
         self, at: Target, server: ServerFacts, *, restart: bool

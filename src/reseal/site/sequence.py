@@ -72,7 +72,8 @@ def steps_of(facts: Sequence[NodeFacts], batch: int) -> Iterator[Step]:
     needed = [node for node in agents if any(each.first for each in node.extensions)]
     for node in needed:
         yield from _node_steps(node, _services(node), _actions(node))
-    agents = [node for node in agents if node not in needed]
+    names = {node.name for node in needed}
+    agents = [node for node in agents if node.name not in names]
     compilers = [node for node in agents if node.server is not None]
     plain = [node for node in agents if node.server is None]
     canaries = _canaries(plain)
@@ -93,11 +94,11 @@ def _services(node: NodeFacts) -> str:
 
 
 def _actions(node: NodeFacts) -> tuple[Action, ...]:
-    """Return what is done to a node: its copies before the agent is settled."""
+    """Return what is done to a node: its copies before its agent's run is seen."""
     actions = _AGENT if node.server is None else _COMPILER
     if not node.extensions:
         return actions
-    position = actions.index("agent.settle")
+    position = actions.index("agent.run")
     return (*actions[:position], *_COPIES, *actions[position:])
 
 

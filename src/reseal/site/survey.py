@@ -94,15 +94,15 @@ async def _survey(
     else:
         agent, server = await look(transport, "agent", more=more), None
     facts, faults = node_facts(node, agent, clock)
-    found, more_faults = await extension_facts(facts, transport, agent, extensions)
-    faults += more_faults
-    facts = replace(facts, extensions=found)
     if server is None and agent.rows("servers") and facts.puppet:
         server = await look(transport, "server")
     if server is not None:
         served, more_faults = server_facts(facts, server)
         faults += more_faults
         facts = replace(facts, server=served, ssldir_bytes=_bytes(facts, server))
+    found, more_faults = await extension_facts(facts, transport, agent, extensions)
+    faults += more_faults
+    facts = replace(facts, extensions=found)
     return judge(facts, faults, clock.now())
 
 

@@ -224,7 +224,7 @@ def _copies(node: NodeFacts, now: datetime) -> Iterator[Fault]:
         certificate=node.hostcert.fingerprint if node.hostcert else None,
         key=node.hostcert.key_fingerprint if node.hostcert else None,
         ca=frozenset(each.fingerprint for each in node.trusted),
-        crls=frozenset(each.fingerprint for each in node.crls),
+        crls=frozenset(each.issuer for each in node.crls),
     )
     for extension in node.extensions:
         for copy in (each for each in extension.copies if not each.own):

@@ -39,6 +39,7 @@ from reseal.x509.crl import RevocationList
 
 _WANTED = """
     agent_catalog_run_lockfile agent_disabled_lockfile ca_fingerprint ca_port ca_server
+    cacert cacrl
     certdir certificate_revocation certname confdir config csr_attributes daemonize
     digest_algorithm dns_alt_names environment group hostcert hostcrl hostcsr
     hostprivkey hostpubkey key_type keylength lastrunfile lastrunreport localcacert
@@ -114,14 +115,16 @@ def reading(
     name: str,
     sections: Sections,
     load: Callable[[bytes], T],
+    label: str = "",
 ) -> T | None:
-    """Read a section; None and a fault if it is not what it should be."""
+    """Read a section; None and a fault, of its name or `label`, if it is broken."""
     if not sections.has(name):
         return None
     try:
         return load(sections.data(name))
     except ParseError as error:
-        faults.append(Fault("warning", f"{name}: cannot be read: {error}", _REPAIR))
+        message = f"{label or name}: cannot be read: {error}"
+        faults.append(Fault("warning", message, _REPAIR))
         return None
 
 
@@ -151,7 +154,10 @@ def certificates(
 
 
 def key_line(
-    sections: Sections, faults: list[Fault], section: str = "key"
+    sections: Sections,
+    faults: list[Fault],
+    section: str = "key",
+    label: str = "private key",
 ) -> tuple[KeyState, keys.PublicKey | None]:
     """Return what `public_keys` told of one private key."""
     state, _, rest = sections.text(section).partition(" ")
@@ -164,7 +170,7 @@ def key_line(
     except (ResealError, Base64Error) as error:
         rest = str(error)
     if sections.has(section):
-        message = f"private key: cannot be read: {rest or state or 'no answer'}"
+        message = f"{label}: cannot be read: {rest or state or 'no answer'}"
         faults.append(Fault("warning", message, _REPAIR))
     return "broken", None
 

@@ -2,7 +2,7 @@
 
 Guarantee: a script is the tables of `platform.py` followed by files of `node/`; it
 writes nothing on the node.  A section ends where the next begins, and the mark
-between them is random, so that no file's text can pass for one.
+between them is random and in no argument, so that no file's text can pass for one.
 
 Sources: POSIX.1-2017 Shell and Utilities; `platform.py`.
 """
@@ -106,7 +106,8 @@ async def look(
     """
     mark = secrets.token_hex(16)
     script = tables() + source("survey_common.sh") + more + source(f"survey_{what}.sh")
-    printed = await check(transport, script, mark, source("public_keys.rb"), *args)
+    words = source("public_keys.rb"), *args
+    printed = await check(transport, script, *words, stdin=f"{mark}\n".encode())
     return split(printed, mark)
 
 

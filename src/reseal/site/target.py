@@ -61,7 +61,7 @@ class Target:
             copy.path
             for each in self.facts.extensions
             for copy in each.copies
-            if not copy.own
+            if not copy.own and copy.there
         ]
         return (*self.cleared, *dict.fromkeys(copies))
 

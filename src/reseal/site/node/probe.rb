@@ -4,7 +4,7 @@
 # `path` and, as far as wanted, `connect` (the address, if it is not that name),
 # `certificate` and `key` (paths: what we present), `bundle` and `crls` (paths: whom
 # we trust; without `bundle` anybody), `expected` (path of the certificate the server
-# should show).  Prints for each the SHA-256 of the certificate the server showed and
+# should show), `say` (instead of an HTTP request).  Prints for each the SHA-256 of the certificate the server showed and
 # of the expected one, the HTTP status, the error, and `tried`: what we present could
 # be loaded, so that an error is not of our own making before there is a connection.
 # A refused client certificate shows in TLS 1.3 only when the answer is read.
@@ -57,10 +57,12 @@ def ask(probe)
     tls.connect
     told['server'] = fingerprint(tls.peer_cert)
     tls.post_connection_check(probe['host']) if probe['bundle']
-    tls.write("GET #{probe['path']} HTTP/1.1\r\nHost: #{probe['host']}\r\n" \
+    tls.write(probe['say'] ||
+              "GET #{probe['path']} HTTP/1.1\r\nHost: #{probe['host']}\r\n" \
               "Accept: text/plain, application/json\r\nConnection: close\r\n\r\n")
     line = tls.gets
     raise EOFError, 'closed without an answer' if line.nil?
+    told['line'] = line.strip[0, 80]
     told['status'] = line.split(' ')[1].to_i
   ensure
     socket.close

@@ -1,6 +1,8 @@
 # What both surveys of a node need.  Nothing here, and nothing it calls, writes.
-# $1 is a mark that no file contains, $2 is the Ruby program public_keys.rb.
-mark=$1 public_keys=$2
+# Standard input is a mark that no file contains, and nobody else on the node knows; $1
+# is the Ruby program public_keys.rb.
+IFS= read -r mark
+public_keys=$1
 
 # A section begins with a line of the mark and its name.
 say() { printf '\n%s %s\n' "$mark" "$1"; }
@@ -15,6 +17,40 @@ say_file() {
 
 # setting NAME: its value in the settings that $conf holds.
 setting() { printf '%s\n' "$conf" | sed -n "s/^$1 = //p" | head -n 1; }
+
+# settings FILE: its lines; of XML each attribute as a line, without what is commented.
+settings() {
+    case $1 in
+        *.xml) awk "$attributes" "$1" ;;
+        *) cat -- "$1" ;;
+    esac
+}
+attributes='
+{ text = text $0 " " }
+END {
+    while ((begin = index(text, "<!--")) > 0) {
+        rest = substr(text, begin + 4)
+        end = index(rest, "-->")
+        text = substr(text, 1, begin - 1) " " (end ? substr(rest, end + 3) : "")
+    }
+    attribute = "[A-Za-z_][A-Za-z0-9_:.-]*[ \t\r]*=[ \t\r]*(\"[^\"]*\"|\047[^\047]*\047)"
+    while (match(text, attribute)) {
+        print substr(text, RSTART, RLENGTH)
+        text = substr(text, RSTART + RLENGTH)
+    }
+}'
+
+# secret FILE NAME: the value of a setting, without quotes.
+secret() {
+    settings "$1" | sed -n "s/^[[:space:]]*$2[[:space:]]*[=:][[:space:]]*//p" | tail -n 1 |
+        case $1 in
+            *.xml)
+                sed 's/^.\(.*\).$/\1/
+                    s/&quot;/"/g; s/&apos;/'"'"'/g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g'
+                ;;
+            *) sed 's/;*[[:space:]]*$//' ;;
+        esac
+}
 
 # physical DIRECTORY: its path without links; as it is if it is none.
 physical() { (cd -P -- "$1" 2>/dev/null && pwd -P) || printf '%s\n' "$1"; }

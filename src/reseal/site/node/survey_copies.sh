@@ -1,24 +1,51 @@
-# What lies at the places of copies: KIND PATH…, of which KIND is `key` or `open`.
-shift 2
+# What lies at the places of copies: KIND PATH CONFIG SETTING…, of which KIND is `key`,
+# `open` or `java`; the password of a key store is a setting of the configuration.
+shift
 number=0
-while [ $# -gt 1 ]; do
+keytool=$(command -v keytool) || keytool=$(
+    first "$(dirname -- "$(readlink -f -- "$(command -v java)" 2>/dev/null)")/keytool"
+)
+
+# store FILE CONFIG SETTING: its certificates, without its keys.
+store() {
+    [ -n "$keytool" ] || { echo "no keytool is there"; return; }
+    STORE_PASSWORD=$(secret "$2" "$3") LC_ALL=C "$keytool" -J-Duser.language=en \
+        -list -rfc -keystore "$1" -storepass:env STORE_PASSWORD </dev/null 2>&1
+}
+
+# blocks FILE: what is public in it: certificates and revocation lists.
+blocks() {
+    head -c 4194304 -- "$1" | sed -n '
+        /^-----BEGIN \(TRUSTED \)\{0,1\}CERTIFICATE-----/,/^-----END /p
+        /^-----BEGIN X509 CRL-----/,/^-----END /p'
+}
+
+while [ $# -gt 3 ]; do
     say "place $number"
     echo "$(physical "$(dirname -- "$2")")/$(basename -- "$2")"
     readlink -f -- "$2" 2>/dev/null
-    if [ -f "$2" ]; then
+    if [ -e "$2" ] || [ -L "$2" ]; then
         say "status $number"
         ls -ldL -- "$2" | { read -r mode _ user group _ && echo "$mode $user:$group"; }
-        if [ "$1" = open ]; then
-            say "open $number"
-            cat -- "$2"
-        else
-            say "public $number"
-            say_public "$2"
-            say "beside $number"
-            sed -n '/-----BEGIN CERTIFICATE-----/,/-----END CERTIFICATE-----/p' "$2"
-        fi
+    fi
+    if [ -f "$2" ]; then
+        case $1 in
+            java)
+                say "store $number"
+                store "$2" "$3" "$4"
+                say "kind $number"
+                head -c 4 -- "$2" | od -An -tx1 | tr -d ' '
+                ;;
+            *)
+                say "blocks $number"
+                blocks "$2"
+                say "secrets $number"
+                grep -c -e '-----BEGIN .*PRIVATE KEY' -- "$2"
+                [ "$1" = open ] || { say "public $number" && say_public "$2"; }
+                ;;
+        esac
     fi
     number=$((number + 1))
-    shift 2
+    shift 4
 done
 say end

@@ -11,6 +11,10 @@ extension() {
     printf '%s\n' "$found"
     say "config $name"
     for path in "$@"; do
-        if [ -f "$path" ]; then grep -E "^[[:space:]]*($wanted)([[:space:]]|=|:)" "$path"; fi
+        case $path in "${node_home:-/}"*) ;; *) continue ;; esac
+        if [ -f "$path" ]; then
+            printf '#file %s\n' "$path"
+            settings "$path" | grep -E "^[[:space:]]*($wanted)([[:space:]]|=|:)"
+        fi
     done
 }
