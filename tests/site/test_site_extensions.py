@@ -16,11 +16,12 @@ from site_samples import NOW, site
 from sshnode import program
 
 from reseal.certname import Certname
-from reseal.errors import SiteError, StoreError
+from reseal.errors import PlanStale, SiteError, StoreError
 from reseal.extensions.protocol import CopyRule, DoorRule, Extension
 from reseal.node.verbs import carry_out
 from reseal.site.check import refusal
 from reseal.site.copies import Own, disagreements, mode_for, obstacles, unsafe
+from reseal.site.drift import require_unmoved
 from reseal.site.extension_steps import speaks
 from reseal.site.facts import (
     CertificateFacts,
@@ -34,6 +35,8 @@ from reseal.site.local import LocalTransport
 from reseal.site.plan import Choices, make_plan
 from reseal.site.roster import Node
 from reseal.site.survey import survey_node
+from reseal.site.survey_extensions import extension_facts, functions_for
+from reseal.site.survey_script import look
 from reseal.x509 import keys
 
 SHOP = Extension(
@@ -319,7 +322,7 @@ DATA = Path(__file__).parents[1] / "data/extensions"
 XML = """<beans><!-- <sslContext keyStore="file:/old" keyStorePassword="gone"/>
  --> <sslContext keyStore="stores/key.jks" keyStorePassword="s&amp;cret&quot;"
        trustStore="file:{conf}/stores/trust.jks"
-       trustStorePassword='oth"er'/></beans>
+       trustStorePassword='oth"er!'/></beans>
 """
 BROKER = Extension(
     name="broker",
@@ -396,21 +399,86 @@ def test_key_stores_are_told_by_keytool(tmp_path: Path) -> None:
     assert store.password == (f"{broker.conf}/broker.xml", "keyStorePassword")
     assert found.door == DoorFacts(61614, "/", "CONNECT", ("CONNECTED", "ERROR"))
     passwords = broker.log.read_text().splitlines()[::2]
-    assert passwords == ['s&cret"', 'oth"er']
+    assert passwords == ['s&cret"', 'oth"er!']
     assert "cret" not in "".join(broker.log.read_text().splitlines()[1::2])
 
 
 def test_a_key_store_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     facts = Broker(tmp_path, wrong=True).survey()
-    assert [f.message for f in facts.faults if "cannot be read" in f.message] == [
-        f"{tmp_path}/home/etc/of the shop/stores/{name}.jks: the key store cannot be "
-        "read: keytool error: java.io.IOException: keystore password was incorrect"
+    assert [f.message for f in facts.faults if "incorrect" in f.message] == [
+        f"{tmp_path}/home/etc/of the shop/stores/{name}.jks: "
+        "java.io.IOException: keystore password was incorrect"
         for name in ("key", "trust")
     ]
     (store, trust) = facts.extensions[0].copies
     assert not store.certificates
     assert f"The broker: {trust.path}: holds no certificate of a CA" in refused(facts)
     assert f"The broker: {store.path}: holds no certificate" in refused(facts)
+
+
+def changed(broker: Broker, old: str, new: str) -> list[str]:
+    """Return the faults of a node whose service's configuration is changed."""
+    path = broker.conf / "broker.xml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    facts = broker.survey()
+    return [
+        f.message.rpartition(".jks")[2].removeprefix(": ") for f in facts.faults
+    ] + (refused(facts))
+
+
+def test_what_java_would_not_take_is_refused_before(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    short = changed(broker, "s&amp;cret&quot;", "s&amp;cr&quot;")
+    assert "its password has less than 6 characters" in short
+    assert "The broker: " in short[-1]
+
+
+def test_a_key_with_a_password_of_its_own_is_refused(tmp_path: Path) -> None:
+    found = changed(
+        Broker(tmp_path), " trustStore=", ' keyStoreKeyPassword="own one" trustStore='
+    )
+    assert "its key has a password of its own, keyStoreKeyPassword" in found
+    assert any("holds no certificate" in each for each in found)
+
+
+def test_two_places_for_one_store_are_refused(tmp_path: Path) -> None:
+    found = changed(Broker(tmp_path), "</beans>", '<s keyStore="/other"/></beans>')
+    assert " and /other" in found
+
+
+def test_a_store_with_more_in_it_is_refused(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    told = [(DATA / f"keytool-{name}.txt").read_text() for name in ("trust", "key")]
+    (tmp_path / "both.txt").write_text("".join(told))
+    program(broker.home / "bin", "keytool", f"#!/bin/sh\ncat {tmp_path}/both.txt\n")
+    facts = broker.survey()
+    others = "it holds trustedCertEntry, trustedCertEntry, PrivateKeyEntry"
+    assert len([f for f in facts.faults if f.message.endswith(others)]) == 2
+    assert refused(facts)
+
+
+def test_a_service_without_tls_has_nothing_to_renew(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    (broker.conf / "broker.xml").write_text("<beans/>")
+    node = Node(Certname("web01"), transport="local", home=str(broker.home))
+    way = LocalTransport("web01", str(broker.home))
+    preset = replace(BROKER, configs=(str(broker.conf / "broker.xml"),), nodes=())
+    facts = asyncio.run(survey_node(way, node, SystemTime(), ()))
+    assert facts.extensions == ()
+    sections = asyncio.run(look(way, "agent", more=functions_for([preset])))
+    found, faults = asyncio.run(extension_facts(facts, way, sections, [preset]))
+    assert (found, faults) == ((), [])
+
+
+def test_a_plan_without_an_extension_is_not_stale_for_it() -> None:
+    names = [node.name for node in site(3)]
+    facts = with_shops(**{names[1].partition(".")[0]: shop_of(names[1])})
+    plan = make_plan(facts, Choices(skip=("the shop",)), run="run1", now=NOW)
+    require_unmoved(plan, facts)
+    whole = make_plan(facts, Choices(), run="run1", now=NOW)
+    with pytest.raises(PlanStale, match="copies"):
+        require_unmoved(whole, site(3))
 
 
 def test_key_stores_are_made_anew_by_keytool(
@@ -448,9 +516,11 @@ def test_key_stores_are_made_anew_by_keytool(
     assert "-deststoretype PKCS12" in log[1]
     assert all("-storetype JKS" in words for words in log[3::2])
 
-    program(broker.home / "bin", "keytool", "#!/bin/sh\necho no such thing; exit 1\n")
+    program(
+        broker.home / "bin", "keytool", "#!/bin/sh\necho keytool error: no; exit 1\n"
+    )
     before = key_store.read_bytes()
-    with pytest.raises(StoreError, match="keytool: no such thing"):
+    with pytest.raises(StoreError, match="keytool error: no"):
         carry_out("stores", [str(broker.run)], data.encode)
     lost = {"password": [str(broker.conf / "broker.xml"), "noPassword"]}
     orders = json.dumps([order | of_key | lost]).encode

@@ -38,7 +38,13 @@ class Setting:
 
 def settings_of(text: str, names: Iterable[str]) -> Mapping[str, Setting]:
     """Return the settings of these names; of one that is there twice, the last."""
-    found, file = {}, ""
+    return {name: each[-1] for name, each in every_setting(text, names).items()}
+
+
+def every_setting(text: str, names: Iterable[str]) -> Mapping[str, list[Setting]]:
+    """Return the settings of these names, as often as each is there."""
+    found: dict[str, list[Setting]] = {}
+    file = ""
     wanted = frozenset(names)
     for line in text.splitlines():
         if line.startswith(FILE):
@@ -46,7 +52,7 @@ def settings_of(text: str, names: Iterable[str]) -> Mapping[str, Setting]:
             continue
         name, value = _parted(line.strip())
         if name in wanted and value:
-            found[name] = Setting(value, file)
+            found.setdefault(name, []).append(Setting(value, file))
     return found
 
 

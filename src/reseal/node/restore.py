@@ -34,9 +34,6 @@ def restore(backup: Path, paths: Sequence[Path]) -> dict[str, object]:
         StoreError: There is no proven backup, or what is there in the end differs.
     """
     with tree.alone(backup):
-        for path in paths:
-            if path.parent.exists():
-                tree.require_straight(path.parent)
         wanted = tree.decoded(files.read(backup / "manifest"))
         saved = {path: backup / "tree" / path.relative_to("/") for path in paths}
         kept = [path for path in paths if tree.there(saved[path])]

@@ -141,8 +141,9 @@ def _keytool(password: str, *words: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        lines = [each for each in done.stdout.splitlines() if each[:8] != "Warning:"]
-        raise StoreError(f"keytool: {(lines or ['failed'])[0]}")
+        found = re.search(r"^keytool error: .*$", done.stdout, re.MULTILINE)
+        status = f"keytool: exit status {done.returncode}"
+        raise StoreError(found[0] if found else status)
 
 
 def _program() -> str:

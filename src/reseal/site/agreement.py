@@ -6,7 +6,7 @@ from reseal.errors import NotFound
 from reseal.site.copies import Own, disagreements
 from reseal.site.enrol import look
 from reseal.site.facts import CopyFacts, ExtensionFacts, Fault
-from reseal.site.survey_extensions import Place, read_copies
+from reseal.site.survey_copies import Place, read_copies
 from reseal.site.survey_script import printable
 from reseal.site.target import Target
 from reseal.site.transport import read

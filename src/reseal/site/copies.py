@@ -1,7 +1,7 @@
 """Do copies agree with the node they are of?  One answer, for survey and proof.
 
-Guarantee: certificates, keys and lists are told apart by fingerprints, never by
-names or serial numbers, which two generations of a CA may share.
+Guarantee: certificates and keys are told apart by fingerprints, never by names or
+serial numbers, which two generations of a CA may share.
 
 Sources: docs/reference/extensions.md.
 """
@@ -96,6 +96,8 @@ def _obstacles(copy: CopyFacts, node: NodeFacts, known: set[str]) -> Iterator[st
         yield "holds a key that belongs to no certificate of the node"
     if "crl" in copy.holds and not copy.crls:
         yield "holds no revocation list"
+    if "crl" in copy.holds and not node.crls:
+        yield "holds revocation lists, which the node itself does not have"
     yield from _strangers(copy, node)
 
 

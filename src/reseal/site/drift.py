@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from reseal.errors import PlanStale
 from reseal.site.copies import obstacles
 from reseal.site.facts import ExtensionFacts, NodeFacts, ServiceFacts
-from reseal.site.plan import Plan
+from reseal.site.plan import Plan, without_extensions
 
 _SETTINGS = (
     "ssldir",
@@ -64,6 +64,7 @@ def require_unmoved(plan: Plan, facts: Sequence[NodeFacts]) -> None:
     Raises:
         PlanStale: Something the plan relies on is different; all of it is named.
     """
+    facts = without_extensions(facts, plan.choices.skip)
     moved = list(differences(plan, facts))
     if moved:
         hint = "make a new plan: reseal site plan"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reseal.errors import CommandFailed, StepFailed
@@ -23,6 +23,7 @@ from reseal.site.copies import mode_for
 from reseal.site.facts import CopyFacts, DoorFacts, ExtensionFacts
 from reseal.site.server_steps import PAUSE, checks_revocation, last_words
 from reseal.site.target import Target
+from reseal.site.transport import check
 
 _SOURCES: dict[Material, str] = {
     "certificate": "hostcert",
@@ -43,6 +44,8 @@ class RenewCopies:
     async def do(self, at: Target, run: Context) -> None:
         if not await at.has("manifest"):
             raise StepFailed(f"{at.name}: has no backup, no copy is replaced")
+        # Whoever started before reads the copies of before.
+        await check(at.transport, 'rm -f "$1"', f"{at.backup}/{STARTED}")
         copies = [copy for each in at.facts.extensions for copy in each.copies]
         copies = [copy for copy in copies if not copy.own and copy.there]
         pem = [_order(at, each) for each in copies if each.format == "pem"]
@@ -87,9 +90,7 @@ class StartServices:
 
     async def do(self, at: Target, run: Context) -> None:
         step = f"{at.name}/extension.start"
-        for extension in at.facts.extensions:
-            run.tell(step, f"{extension.title} starts")
-            await restart(at, extension)
+        await restart_all(at, lambda title: run.tell(step, f"{title} starts"))
         # All have started: one may work with another, as PuppetDB with its database.
         for extension in filter(is_answering, at.facts.extensions):
             run.tell(step, f"waits until {extension.title} answers")
@@ -101,6 +102,27 @@ def is_answering(extension: ExtensionFacts) -> bool:
     """Tell whether an extension answered when it was surveyed, or should have."""
     running = any(service.active for service in extension.services)
     return running and extension.door is not None
+
+
+async def restart_all(at: Target, tell: Callable[[str], None]) -> None:
+    """Start the services of every extension anew, in order.
+
+    Args:
+        at: The node.
+        tell: Told the title of each.
+
+    Raises:
+        StepFailed: One does not start; all others were started.
+    """
+    failures: list[StepFailed] = []
+    for extension in at.facts.extensions:
+        tell(extension.title)
+        try:
+            await restart(at, extension)
+        except StepFailed as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 async def restart(at: Target, extension: ExtensionFacts) -> None:

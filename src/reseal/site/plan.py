@@ -107,6 +107,7 @@ def make_plan(
         SiteError: Something forbids any change; every such fault is named.
     """
     left_out = dict.fromkeys(choices.without, "left out on request")
+    _require_known(facts, choices.skip)
     facts = without_extensions(facts, choices.skip)
     refuse_obstacles(facts, left_out)
     nodes = [node for node in facts if node.name not in left_out]
@@ -130,21 +131,22 @@ def make_plan(
 def without_extensions(
     facts: Sequence[NodeFacts], skip: Sequence[str]
 ) -> tuple[NodeFacts, ...]:
-    """Return facts as if these extensions were nowhere.
+    """Return facts as if these extensions were nowhere."""
+    return tuple(
+        replace(
+            node,
+            extensions=tuple(each for each in node.extensions if each.name not in skip),
+        )
+        for node in facts
+    )
 
-    Raises:
-        SiteError: One is nowhere.
-    """
+
+def _require_known(facts: Sequence[NodeFacts], skip: Sequence[str]) -> None:
+    """Hold that what is to be skipped is somewhere; `SiteError` if it is not."""
     known = {each.name for node in facts for each in node.extensions}
     if unknown := set(skip) - known:
         hint = f"found are: {', '.join(sorted(known)) or 'none'}"
         raise SiteError(f"{', '.join(sorted(unknown))}: on no node", hint=hint)
-    return tuple(
-        replace(
-            node, extensions=tuple(e for e in node.extensions if e.name not in skip)
-        )
-        for node in facts
-    )
 
 
 def refuse_obstacles(facts: Sequence[NodeFacts], left_out: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from reseal.site.context import Context
 from reseal.site.extension_steps import (
     COPIED,
     is_answering,
-    restart,
+    restart_all,
     wait_for_any_answer,
 )
 from reseal.site.facts import ServerFacts
@@ -122,9 +122,7 @@ class Rollback:
 
     async def _settle_services(self, at: Target) -> None:
         """Have services read their old copies; what is with these is as it was."""
-        for extension in at.facts.extensions:
-            self._run.tell(at.name, f"{extension.title} starts")
-            await restart(at, extension)
+        await restart_all(at, lambda title: self._run.tell(at.name, f"{title} starts"))
         for extension in filter(is_answering, at.facts.extensions):
             await wait_for_any_answer(at, extension, self._run.limits.server)
 

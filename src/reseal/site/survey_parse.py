@@ -39,7 +39,6 @@ from reseal.x509.crl import RevocationList
 
 _WANTED = """
     agent_catalog_run_lockfile agent_disabled_lockfile ca_fingerprint ca_port ca_server
-    cacert cacrl
     certdir certificate_revocation certname confdir config csr_attributes daemonize
     digest_algorithm dns_alt_names environment group hostcert hostcrl hostcsr
     hostprivkey hostpubkey key_type keylength lastrunfile lastrunreport localcacert

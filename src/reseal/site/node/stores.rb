@@ -15,12 +15,12 @@ PEM = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/m
 ENTITIES = { 'quot' => '"', 'apos' => "'", 'lt' => '<', 'gt' => '>', 'amp' => '&' }
 
 def certificates(path)
-  File.read(path).scan(PEM).map { |text| OpenSSL::X509::Certificate.new(text) }
+  File.binread(path).scan(PEM).map { |text| OpenSSL::X509::Certificate.new(text) }
 end
 
 # The last value of a setting; of XML an attribute.
 def secret(file, name)
-  text = File.read(file)
+  text = File.binread(file)
   return text.scan(/^\s*#{Regexp.escape(name)}\s*[=:]\s*(.*?);?\s*$/).flatten.last unless
     file.end_with?('.xml')
   pattern = /\b#{Regexp.escape(name)}\s*=\s*("[^"]*"|'[^']*')/
@@ -41,7 +41,8 @@ def run(password, *words)
   variables = { 'STORE_PASSWORD' => password, 'LC_ALL' => 'C' }
   words = [keytool, '-J-Duser.language=en', *words]
   said = IO.popen([variables, *words, { :err => [:child, :out] }], &:read)
-  abort("keytool: #{said.lines.reject { |l| l =~ /\AWarning:/ }.first}") unless $?.success?
+  return if $?.success?
+  abort(said[/^keytool error: .*$/] || "keytool: exit status #{$?.exitstatus}")
 end
 
 # A store with the key, as PKCS #12 by OpenSSL, then by Java as Java wants it.

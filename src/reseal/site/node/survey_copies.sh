@@ -8,8 +8,17 @@ keytool=$(command -v keytool) || keytool=$(
 
 # store FILE CONFIG SETTING: its certificates, without its keys.
 store() {
-    [ -n "$keytool" ] || { echo "no keytool is there"; return; }
-    STORE_PASSWORD=$(secret "$2" "$3") LC_ALL=C "$keytool" -J-Duser.language=en \
+    [ -n "$keytool" ] || { echo "keytool error: there is none"; return; }
+    password=$(secret "$2" "$3")
+    if [ "${#password}" -lt 6 ]; then
+        echo "keytool error: its password has less than 6 characters"
+        return
+    fi
+    if [ -n "$(secret "$2" keyStoreKeyPassword)" ]; then
+        echo "keytool error: its key has a password of its own, keyStoreKeyPassword"
+        return
+    fi
+    STORE_PASSWORD=$password LC_ALL=C "$keytool" -J-Duser.language=en \
         -list -rfc -keystore "$1" -storepass:env STORE_PASSWORD </dev/null 2>&1
 }
 
