@@ -118,6 +118,8 @@ class Rollback:
             service = service_of(at)
             if await at.is_active(service):
                 await at.stop(service)
+        # A start that was under way when the run was killed has come through by now.
+        await StopAgent().do(at, self._run)
         await at.ask("restore", at.backup, *at.paths, timeout=3600)
 
     async def _settle_services(self, at: Target) -> None:
