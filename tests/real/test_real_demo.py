@@ -13,6 +13,7 @@ from labsite import SMALL7, SMALL8, Site, on_sites
 
 pytestmark = pytest.mark.real
 
+USERS = {SMALL7: "root", SMALL8: "nobody"}
 PUPPET = {SMALL7: "7.23.0", SMALL8: "8."}
 FOLDERS = "etc/puppet var/lib/puppet var/cache/puppet"
 FILES = f"cd /; find {FOLDERS} -type f | sort | xargs sha256sum"
@@ -20,9 +21,8 @@ NOBODY = "setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME=/tmp/of
 
 
 @on_sites(SMALL7, SMALL8)
-@pytest.mark.parametrize("user", ["root", "nobody"])
-def test_puppets_agent_joins(site: Site, user: str) -> None:
-    host = "agent1"
+def test_puppets_agent_joins(site: Site) -> None:
+    host, user = "agent1", USERS[site.shape]
     install(site, host)
     site.on(host, "systemctl stop puppet; install -d -o nobody /tmp/of-nobody")
     before = site.text(host, FILES)
