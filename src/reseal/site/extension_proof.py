@@ -28,15 +28,18 @@ _REFUSED = (400, 401, 403)
 async def prove_extensions(at: Target) -> list[Check]:
     """Prove every copy and every service of a node."""
     checks: list[Check] = []
+    copies = [copy for each in at.facts.extensions for copy in each.copies]
+    own = None if all(copy.own for copy in copies) else await own_of(at)
     for extension in at.facts.extensions:
-        checks += await _copies(at, extension)
+        checks += await _copies(at, extension, own)
         checks += await _doors(at, extension)
     return checks
 
 
-async def _copies(at: Target, extension: ExtensionFacts) -> Iterator[Check]:
+async def _copies(
+    at: Target, extension: ExtensionFacts, own: Own | None
+) -> Iterator[Check]:
     copies, faults = await read_again(at, extension)
-    own = await own_of(at) if copies else None
     return iter(
         [
             *(_copy(at, extension, copy, own) for copy in copies if own),

@@ -48,8 +48,8 @@ class RenewCopies:
         await check(at.transport, 'rm -f "$1"', f"{at.backup}/{STARTED}")
         copies = [copy for each in at.facts.extensions for copy in each.copies]
         copies = [copy for copy in copies if not copy.own and copy.there]
-        pem = [_order(at, each) for each in copies if each.format == "pem"]
-        await at.ask("copies", stdin=json.dumps(pem).encode(), timeout=300)
+        if pem := [_order(at, each) for each in copies if each.format == "pem"]:
+            await at.ask("copies", stdin=json.dumps(pem).encode(), timeout=300)
         if stores := [_store(at, each) for each in copies if each.format == "java"]:
             data = json.dumps(stores).encode()
             await at.ask("stores", at.backup, stdin=data, timeout=600)
