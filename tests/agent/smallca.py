@@ -28,11 +28,12 @@ from reseal.agent.acts import (
 )
 from reseal.agent.remote import Answer, NoConnection, Trust
 from reseal.agent.states import enrol
+from reseal.ca.newca import Leaf
 from reseal.ca.policy import approve_renewal
 from reseal.ca.profile import Profile
 from reseal.ca.renew import renew
 from reseal.ca.revoke import revoke
-from reseal.ca.setup import ServerLeaf, new_authority
+from reseal.ca.setup import new_authority
 from reseal.ca.sign import sign
 from reseal.certname import Certname
 from reseal.server import access
@@ -77,9 +78,7 @@ class SmallCa:
             root_name="Puppet Root CA: test",
             signer=keys.LocalSigner(key),
             root_signer=keys.LocalSigner(keys.generate("rsa:2048")),
-            server=ServerLeaf(
-                Certname("puppet"), keys.generate("ec:secp256r1").public_key()
-            ),
+            server=Leaf(Certname("puppet"), keys.generate("ec:secp256r1").public_key()),
             ttl=timedelta(days=1825),
             now=NOW - timedelta(days=1),
         )

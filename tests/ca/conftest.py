@@ -12,8 +12,9 @@ from scene import WEB, Fixed, Scene
 
 from reseal import files
 from reseal.ca.authority import Authority, load
+from reseal.ca.newca import Leaf
 from reseal.ca.profile import Profile
-from reseal.ca.setup import ServerLeaf, new_authority
+from reseal.ca.setup import new_authority
 from reseal.ca.sign import generate
 from reseal.certname import Certname
 from reseal.store import open_cadir
@@ -44,7 +45,7 @@ def template_cadir(
 ) -> Path:
     """A small EC CA, single root on the new layout, with a server's certificate."""
     cadir = tmp_path_factory.mktemp("template") / "ca"
-    server = ServerLeaf(Certname("puppet.example.com"), ec_key.public_key())
+    server = Leaf(Certname("puppet.example.com"), ec_key.public_key())
     made = new_authority(
         shape="single",
         ruby=False,

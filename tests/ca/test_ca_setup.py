@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from reseal.ca.setup import NewAuthority, ServerLeaf, Shape, new_authority
+from reseal.ca.newca import Leaf, NewAuthority, Shape
+from reseal.ca.setup import new_authority
 from reseal.certname import Certname
 from reseal.errors import AuthorityError, LintError
 from reseal.x509 import bundle, certexts, keys, oids
@@ -29,12 +30,12 @@ def signer(which: str) -> keys.Signer:
     )
 
 
-def leaf(*alt_names: str, extensions: Mapping[str, str] | None = None) -> ServerLeaf:
-    return ServerLeaf(NAME, signer("server").public_key, alt_names, extensions or {})
+def leaf(*alt_names: str, extensions: Mapping[str, str] | None = None) -> Leaf:
+    return Leaf(NAME, signer("server").public_key, alt_names, extensions or {})
 
 
 def make(
-    shape: Shape, *, ruby: bool = False, server: ServerLeaf | None = None
+    shape: Shape, *, ruby: bool = False, server: Leaf | None = None
 ) -> NewAuthority:
     return new_authority(
         shape=shape,

@@ -76,6 +76,7 @@ def _plan_of(fingerprint: str) -> Any:
     plan.ca = Certificate()
     plan.ca.server = Certificate()
     plan.ca.server.ca = (ca,)
+    plan.generation = object()
     return plan
 
 
@@ -89,6 +90,19 @@ def test_the_ending_of_the_old_fingerprint_confirms(
 def test_anything_else_does_not(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     with pytest.raises(UsageError, match="nothing was changed"):
         confirm(monkeypatch, typed, terminal=True)
+
+
+def test_copies_alone_are_renewed_at_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = _plan_of("AB")
+    plan.generation = None
+    monkeypatch.setattr(sys, "stdin", Typed("y\n"))
+    siteview.confirm(plan)
+    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
+    with pytest.raises(typer.Abort):
+        siteview.confirm(plan)
+    monkeypatch.setattr(sys, "stdin", StringIO("y\n"))
+    with pytest.raises(UsageError, match="nobody is there"):
+        siteview.confirm(plan)
 
 
 def test_nobody_at_a_terminal_cannot_confirm(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from reseal.errors import SettingsError
 from reseal.extensions.declared import declared, presets
-from reseal.extensions.protocol import CopyRule, DoorRule
+from reseal.extensions.protocol import CopyRule, DoorRule, Extension, QuestionRule
 from reseal.extensions.settings import settings_of
 from reseal.tomlfile import open_toml
 
@@ -47,19 +48,58 @@ def read(directory: Path, text: str) -> tuple[object, ...]:
 
 
 def test_what_comes_with_reseal_is_sound() -> None:
-    puppetdb, activemq, mcollective = presets()
+    puppetdb, activemq, mcollective, *others = presets()
     assert (puppetdb.name, puppetdb.title) == ("puppetdb", "PuppetDB")
     assert puppetdb.settings == (
         *("ssl-cert", "ssl-key", "ssl-ca-cert", "ssl-crl-path"),
+        *("subname?sslcert", "subname?sslkey", "subname?sslrootcert"),
         "ssl-port",
     )
     assert puppetdb.first
     assert puppetdb.door == DoorRule(8081, "ssl-port", "/pdb/meta/v1/version")
-    assert [copy.format for copy in activemq.copies] == ["java", "java"]
+    assert [copy.format for copy in activemq.copies] == ["java", "java", "pem"]
     assert activemq.door is not None
     assert activemq.door.say == "CONNECT\n\n\0"
     assert not any("Password" in name for name in activemq.settings)
     assert (activemq.first, mcollective.first) == (True, False)
+    assert [each.name for each in others] == [
+        *("mcollective-client", "nats", "choria", "foreman-proxy", "rabbitmq"),
+        *("nginx", "apache", "puppetboard", "puppet-dashboard"),
+    ]
+
+
+LIKE = """\
+[extension.alice]
+nodes = ["db01"]
+like = "mcollective-client"
+configs = ["/home/alice/.mcollective"]
+
+[[extension.alice.copy]]
+holds = ["ca"]
+path = "/home/alice/ca.pem"
+"""
+
+
+def test_one_of_a_sites_own_may_be_like_one_of_reseals(tmp_path: Path) -> None:
+    (alice,) = cast(tuple[Extension, ...], read(tmp_path, LIKE))
+    model = next(each for each in presets() if each.name == "mcollective-client")
+    assert alice.copies[1:] == model.copies
+    assert alice.copies[0].path == "/home/alice/ca.pem"
+    assert (alice.apart, alice.configs) == (True, ("/home/alice/.mcollective",))
+    assert alice.question is None
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, LIKE.replace("mcollective-client", "mcolective"))
+    assert "line 3: like: mcolective is not one of puppetdb, " in str(caught.value)
+
+
+def test_a_question_that_nobody_can_hear_is_a_mistake(tmp_path: Path) -> None:
+    text = f"{GOOD}\n[extension.shop.question]\ncommand = ['x']\nhears = 'mco'\n"
+    with pytest.raises(SettingsError, match="question: hears: mco is no extension"):
+        read(tmp_path, text)
+    (shop,) = read(tmp_path, text.replace("'mco'", "'mcollective'"))
+    assert cast(Extension, shop).question == QuestionRule(("x",), "mcollective")
+    with pytest.raises(SettingsError, match="command: is missing"):
+        read(tmp_path, text.replace("command = ['x']\n", ""))
 
 
 def test_a_site_has_services_of_its_own(tmp_path: Path) -> None:
@@ -108,12 +148,12 @@ def test_a_site_has_services_of_its_own(tmp_path: Path) -> None:
         (
             'setting = "crl.file"',
             'setting = "a"\npassword_setting = "b"',
-            "line 12: password_setting: is for key stores, and they need it",
+            "line 15: password_setting: is for key stores, and they need it",
         ),
         (
             'setting = "crl.file"',
             'setting = "a"\nformat = "jks"',
-            "line 15: format: 'jks' is not one of pem, java",
+            "line 15: format: 'jks' is not one of pem, der, java",
         ),
         ('"/status"', '"status"', "line 19: path: status: must begin with a slash"),
     ],

@@ -34,7 +34,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from reseal import files
-from reseal.ca.setup import NewAuthority, ServerLeaf, new_authority
+from reseal.ca.newca import Leaf, NewAuthority
+from reseal.ca.setup import new_authority
 from reseal.certname import Certname
 from reseal.errors import ResealError, UsageError
 from reseal.node import launch as launches
@@ -315,7 +316,7 @@ def make(here: Path, name: str) -> Made:
         root_name=None,
         signer=keys.LocalSigner(ca_key),
         root_signer=None,
-        server=ServerLeaf(Certname("localhost"), key.public_key()),
+        server=Leaf(Certname("localhost"), key.public_key()),
         ttl=timedelta(days=30),
         now=datetime.now(UTC) - timedelta(hours=1),
     )
@@ -409,6 +410,58 @@ def test_a_probe_tells_who_answers_and_who_refuses(made: Made, other: Made) -> N
     assert "mismatch" in broken["error"].lower()
 
 
+@contextmanager
+def greeting(made: Made, before: str, answer: bytes) -> Iterator[int]:
+    """A server that says something in clear before TLS, answers once, and stays."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.key)
+    gone = threading.Event()
+
+    def serve(raw: socket.socket) -> None:
+        connection, _ = raw.accept()
+        with connection:
+            if before == "line":
+                connection.sendall(b"INFO {}\r\n")
+            elif before == "postgres":
+                asked = connection.recv(8)
+                yes = asked == bytes.fromhex("0000000804d2162f")
+                connection.sendall(b"S" if yes and answer else b"N")
+            if answer or before == "line":
+                with context.wrap_socket(connection, server_side=True) as tls:
+                    tls.recv(100)
+                    tls.sendall(answer)
+                    gone.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as raw:
+        thread = threading.Thread(target=serve, args=(raw,))
+        thread.start()
+        try:
+            yield raw.getsockname()[1]
+        finally:
+            gone.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "line"),
+    [("line", b"PONG\r\n", "PONG"), ("postgres", b"R\0\0\0\x08", "R")],
+)
+def test_what_comes_in_clear_before_tls(
+    made: Made, before: str, answer: bytes, line: str
+) -> None:
+    with greeting(made, before, answer) as port:
+        told = probed(port, before=before, say="PING", enough=len(line))
+    assert "error" not in told
+    assert str(told["line"]).startswith(line)
+    assert told["server"] == fingerprint(load_certificate(files.read(made.certificate)))
+
+
+def test_a_database_without_tls_is_told(made: Made) -> None:
+    with greeting(made, "postgres", b"") as port:
+        told = probed(port, before="postgres", say="PING", enough=1)
+    assert told["error"] == "EOFError: does not speak TLS"
+
+
 def test_a_probe_of_nobody_is_told(made: Made) -> None:
     way = {"host": "localhost", "port": 1, "path": "/", "connect": "127.0.0.1"}
     (answer,) = ask("probe", stdin=json.dumps([way]).encode())
@@ -460,7 +513,7 @@ def saying(made: Made, *words: bytes, pause: float = 0) -> Iterator[int]:
         thread.join()
 
 
-def probed(port: int, **more: str) -> dict[str, object]:
+def probed(port: int, **more: str | int) -> dict[str, object]:
     way = {"host": "localhost", "port": port, "path": "/", "connect": "127.0.0.1"}
     way |= more
     (answer,) = ask("probe", stdin=json.dumps([way]).encode())

@@ -70,10 +70,9 @@ SMALL7 = Shape("small7", "bookworm", agents=1)
 """Puppet Server 7 with one agent: for what needs a server and little else."""
 SMALL8 = Shape("small8", "trixie", agents=1)
 SMALL5 = Shape("small5", "bullseye", agents=1)
-PUPPETDB = Shape("puppetdb", "bookworm", agents=1, parts="puppetdb")
-"""Puppet Server 7, PuppetDB 7 with PostgreSQL on a host of its own."""
-MCOLLECTIVE = Shape("mcollective", "bookworm", agents=1, parts="mco")
-"""Puppet Server 7, ActiveMQ on a host of its own, MCollective on every host."""
+EXTENSIONS = Shape("extensions", "bookworm", agents=1, parts="puppetdb,mco,compiler")
+"""Puppet Server 7, PuppetDB 7 with PostgreSQL on a host of its own, ActiveMQ on
+another, MCollective on every host; a compiler that the agent has its catalogs from."""
 TEN = Shape("ten", "bookworm", agents=10)
 
 

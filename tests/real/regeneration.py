@@ -76,10 +76,19 @@ class Deployment:
         assert done.returncode == code, f"{verb}:\n{done.stdout}\n{done.stderr}"
         return done
 
-    def kill_at(self, event: str, step: str) -> None:
-        """Regenerate, and kill reseal with SIGKILL once a step is begun or done."""
-        log, earlier = self.here / "killed.log", len(self.journals())
-        words = self.words("regenerate", "--yes")
+    def kill_at(
+        self, event: str, step: str, verb: str = "regenerate", *more: str
+    ) -> None:
+        """Regenerate, and kill reseal with SIGKILL once a step is begun or done.
+
+        Args:
+            event, step: When.
+            verb: `resume`, to go on with the only run there is.
+            more: Options of the verb.
+        """
+        log = self.here / "killed.log"
+        earlier = 0 if verb == "resume" else len(self.journals())
+        words = self.words(verb, *more, *(["--yes"] if verb != "resume" else []))
         with self.site.spawn(*words, log=log) as process:
             try:
                 self.wait_for(event, step, process, earlier)

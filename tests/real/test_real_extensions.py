@@ -1,4 +1,9 @@
-"""Services that keep copies of certificates are regenerated with their node.
+"""Services that keep copies of certificates are regenerated with their nodes.
+
+One site with all of them: PuppetDB with copies as Puppet's own package keeps them, and
+a connection to PostgreSQL that is a matter of certificates on both sides; ActiveMQ with
+key stores and revocation lists; MCollective that signs with `ssl`, on every host, and
+two administrators; NATS and nginx on an agent, which has its catalogs from a compiler.
 
 Sources: issue "Site extensions"; docs/reference/extensions.md.
 """
@@ -7,21 +12,35 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import mcossl
 import pytest
 from hostinstall import install
-from labsite import MCOLLECTIVE, PUPPETDB, Site, on_sites
+from labsite import EXTENSIONS, Site, on_sites
 from regeneration import Deployment
 
 pytestmark = pytest.mark.real
 
-HOST, NAME = "puppetdb", "puppetdb.lab.test"
-PREPARE = Path(__file__).with_name("extensions.sh")
+NAME, BROKER, AGENT = "puppetdb.lab.test", "broker.lab.test", "agent1.lab.test"
 OWN, PG = "/etc/puppetdb/ssl", "/etc/postgresql/15/main"
-COPIES = (
-    f"{OWN}/public.pem {OWN}/private.pem {OWN}/ca.pem {PG}/server.crt {PG}/server.key"
-)
-POSTGRESQL = f"""
+STORES = "/etc/activemq/ssl/keystore.jks /etc/activemq/ssl/truststore.jks"
+PASSWORD = """export S="pup&pet\\"1'";"""
+SSL = "/var/lib/puppet/ssl"
+OLD = f"/var/backups/reseal/*/tree{SSL}"
+_TLS = "/etc/nginx/tls"
+COPIES = {
+    "puppetdb": f"{OWN} {PG}/server.crt {PG}/server.key {PG}/root.crt",
+    "broker": "/etc/activemq/ssl",
+    "agent1": f"{mcossl.HOME} /etc/nats {_TLS}/chain.pem {_TLS}/key.pem {_TLS}/ca.pem",
+}
+DECLARED = f"""
+[extension.alice]
+nodes = ["{AGENT}"]
+like = "mcollective-client"
+configs = ["/home/alice/.mcollective"]
+first = false
+
 [extension.postgresql]
 title = "PostgreSQL"
 nodes = ["{NAME}"]
@@ -35,187 +54,245 @@ setting = "ssl_cert_file"
 [[extension.postgresql.copy]]
 holds = ["key"]
 setting = "ssl_key_file"
+
+[[extension.postgresql.copy]]
+holds = ["ca"]
+setting = "ssl_ca_file"
+
+[extension.postgresql.door]
+port = 5432
+before = "postgres"
+say = "\\u0000\\u0000\\u0000\\u0015\\u0000\\u0003\\u0000\\u0000\
+user\\u0000reseal\\u0000\\u0000"
+answer = ["R", "E"]
 """
-_ASKS = r"""
-cd {tree} || exit 9
-timeout 20 curl -sS -o /dev/null -w '%{{http_code}}' \
-    --cacert /var/lib/puppet/ssl/certs/ca.pem --cert certs/$(hostname).lab.test.pem \
-    --key private_keys/$(hostname).lab.test.pem \
-    https://{name}:8081/pdb/meta/v1/version 2>&1
-"""
-OLD = "/var/backups/reseal/*/tree/var/lib/puppet/ssl"
-SHOWN = (
-    "openssl s_client -starttls postgres -connect localhost:5432 </dev/null 2>/dev/null"
-    " | openssl x509 -noout -fingerprint -sha256"
-)
+_ASKS = {
+    "PuppetDB": r"""
+timeout 20 curl -sS -o /dev/null -w '%{http_code}' --cacert SSL/certs/ca.pem \
+    --cert certs/NAME.pem --key private_keys/NAME.pem \
+    https://puppetdb.lab.test:8081/pdb/meta/v1/version 2>&1
+""",
+    "PostgreSQL": r"""
+{ sleep 2; } | timeout 10 openssl s_client -starttls postgres -quiet \
+    -connect puppetdb.lab.test:5432 -no_ign_eof -CAfile SSL/certs/ca.pem \
+    -verify_return_error -cert certs/NAME.pem -key private_keys/NAME.pem 2>&1
+echo "ended: $?"
+""",
+    "ActiveMQ": r"""
+{ printf 'CONNECT\n\n\0'; sleep 2; } | timeout 10 openssl s_client -quiet \
+    -connect broker.lab.test:61614 -no_ign_eof -cert certs/NAME.pem \
+    -key private_keys/NAME.pem 2>&1
+""",
+    "nginx": r"""
+timeout 20 curl -sS --cacert SSL/certs/ca.pem --cert certs/NAME.pem \
+    --key private_keys/NAME.pem https://agent1.lab.test:8443/ 2>&1
+""",
+    "compiler": r"""
+timeout 20 curl -sS -o /dev/null -w '%{http_code}' --cacert SSL/certs/ca.pem \
+    --cert certs/NAME.pem --key private_keys/NAME.pem \
+    https://compiler.lab.test:8140/puppet/v3/environments 2>&1
+""",
+    "Puppet Server": r"""
+timeout 20 curl -sS -o /dev/null -w '%{http_code}' --cacert SSL/certs/ca.pem \
+    --cert certs/NAME.pem --key private_keys/NAME.pem \
+    https://puppet.lab.test:8140/puppet-ca/v1/certificate/ca 2>&1
+""",
+}
+"""How each of the listeners is asked."""
+
+
+def asked(site: Site, host: str, what: str, tree: str) -> str:
+    """Return what a listener says to a host that shows a certificate of a directory."""
+    script = _ASKS[what].replace("SSL", SSL).replace("NAME", site.fqdn(host))
+    return site.on(host, f"cd {tree} || exit 9\n{script}", check=False).stdout
+
+
+_PREPARED = {
+    "puppetdb": "extensions.sh",
+    "broker": "brokerstores.sh",
+    "agent1": "webandbus.sh",
+}
+"""What is run on each host for it to have copies."""
 
 
 @pytest.fixture
 def deployment(site: Site, tmp_path: Path) -> Deployment:
-    """A site with PuppetDB's copies, and PostgreSQL as a service of its own."""
+    """The site, with everything that keeps copies, and its site file."""
     deployment = Deployment(site, tmp_path)
-    deployment.describe()
+    deployment.describe(compiler='roles = ["server", "agent"]\n')
     with deployment.site_file.open("a") as file:
-        file.write(POSTGRESQL)
-    (site.root(HOST) / "root/extensions.sh").write_bytes(PREPARE.read_bytes())
-    site.on(HOST, "sh /root/extensions.sh")
+        file.write(DECLARED)
+    mcossl.configure(site)
+    for host, name in _PREPARED.items():
+        script = Path(__file__).with_name(name)
+        (site.root(host) / "root" / name).write_bytes(script.read_bytes())
+        site.on(host, f"sh /root/{name}")
     forgive = "s/^soft_write_failure.*/soft_write_failure = false/"
     site.on("puppet", f"sed -i '{forgive}' /etc/puppet/puppetdb.conf")
     site.on("puppet", "systemctl restart puppetserver", timeout=200)
-    site.check()
+    _works(deployment)
     return deployment
 
 
-def copies(site: Site) -> str:
-    """Return owner, mode, size and hash of every copy."""
-    return site.text(HOST, f"stat -c '%n %U:%G %a %s' {COPIES}; sha256sum {COPIES}")
+def _works(deployment: Deployment) -> None:
+    """Everybody has a run, PuppetDB has news of all, and alice hears all."""
+    site = deployment.site
+    site.check()
+    everybody = {host.fqdn for host in site.hosts}
+    assert mcossl.heard(site, "find") == everybody
+    assert mcossl.heard(site) == everybody
 
 
-def asked(site: Site, host: str, tree: str) -> str:
-    """Return what PuppetDB says to a host that shows a certificate of a directory."""
-    return site.on(host, _ASKS.format(tree=tree, name=NAME), check=False).stdout
+def copies(site: Site) -> dict[str, str]:
+    """Return owner, mode and hash of every copy on every host."""
+    found = {}
+    for host in site.hosts:
+        paths = f"{mcossl.OWN} {COPIES.get(host.name, '')}"
+        script = f"""
+find {paths} -type f -name '*.??*' -exec stat -c '%n %U:%G %a' {{}} + | sort
+find {paths} -type f -name '*.??*' -exec sha256sum {{}} + | sort -k 2
+"""
+        found[host.name] = site.text(host.name, script)
+    return found
 
 
-@on_sites(PUPPETDB)
-def test_puppetdb_and_a_service_of_the_sites_own(deployment: Deployment) -> None:
+@on_sites(EXTENSIONS)
+def test_a_site_with_every_extension(deployment: Deployment) -> None:
     site = deployment.site
     before, files = copies(site), deployment.files()
-    told = json.loads(deployment.reseal("survey", "--json").stdout)
-    extensions = {node["name"]: node["extensions"] for node in told}
-    assert [each["name"] for each in extensions.pop(NAME)] == ["postgresql", "puppetdb"]
-    assert not any(extensions.values())
+    told = _surveyed(deployment)
+    _all_is_found(told)
     assert (copies(site), deployment.files()) == (before, files), "nothing changed"
 
     deployment.kill_at("begun", f"{NAME}/extension.start")
+    deployment.kill_at("begun", f"{BROKER}/extension.copy", "resume")
+    deployment.kill_at("begun", f"{AGENT}/pair.copy", "resume")
     deployment.reseal("resume")
 
-    site.check()
+    _works(deployment)
     _all_is_new(deployment, before)
-    _what_is_stale_is_named(deployment)
+    _old_ones_are_refused(site)
     (run,) = (deployment.here / "runs").iterdir()
+    _what_is_stale_is_named(deployment)
+    _what_is_stale_is_renewed(deployment)
+    _ours_makes_the_same(site)
     deployment.reseal("rollback", "--yes", run.name)
     assert (copies(site), deployment.files()) == (before, files)
-    site.check()
-    assert site.text(HOST, SHOWN) == deployment.fingerprint(HOST)
+    _works(deployment)
 
 
-def _all_is_new(deployment: Deployment, before: str) -> None:
-    site = deployment.site
-    after = copies(site)
-    kept = [line.split()[:3] for line in before.splitlines() if line.count(" ") == 3]
-    assert kept == [line.split()[:3] for line in after.splitlines()][: len(kept)]
-    assert not set(before.splitlines()[5:]) & set(after.splitlines()[5:])
-    assert site.text(HOST, SHOWN) == deployment.fingerprint(HOST)
-    for host in ("puppet", "agent1", HOST):
-        assert asked(site, host, "/var/lib/puppet/ssl") == "200"
-        assert "alert" in asked(site, host, OLD), "an old certificate is refused"
-    checks = json.loads(deployment.reseal("verify", "--json").stdout)
-    found = {each["name"] for each in checks if each["node"] == NAME}
-    wanted = {
-        "puppetdb",
-        "puppetdb, old one",
-        "puppetdb ca.pem",
-        "postgresql server.key",
+def _all_is_found(told: list[dict[str, Any]]) -> None:
+    names = {
+        node["name"]: [each["name"] for each in node["extensions"]] for node in told
     }
-    assert wanted < found
+    mco = ["mcollective", "mcollective-client"]
+    assert names == {
+        "puppet.lab.test": mco,
+        NAME: ["postgresql", "puppetdb", *mco],
+        BROKER: ["activemq", *mco],
+        "compiler.lab.test": mco,
+        AGENT: ["alice", *mco, "nats", "nginx"],
+    }
+    assert not [fault for node in told for fault in node["faults"]]
+    assert "pup&pet" not in json.dumps(told)
+    assert "ownword" not in json.dumps(told)
+
+
+def _all_is_new(deployment: Deployment, before: dict[str, str]) -> None:
+    """Names, owners and modes are as before, and every content is another."""
+    site = deployment.site
+    for host, text in copies(site).items():
+        rows = len(text.splitlines()) // 2
+        old, new = before[host].splitlines(), text.splitlines()
+        assert old[:rows] == new[:rows], host
+        assert not {*old[rows:]} & {*new[rows:]}, host
+    checks = json.loads(deployment.reseal("verify", "--json").stdout)
+    found = {(each["node"], each["name"]) for each in checks}
+    wanted = {
+        *((NAME, name) for name in ("puppetdb", "puppetdb, old one")),
+        *((NAME, name) for name in ("puppetdb private.pk8", "postgresql root.crt")),
+        *((BROKER, name) for name in ("activemq, old one", "activemq crl.pem")),
+        (AGENT, "alice alice.key"),
+        (NAME, "postgresql, old one"),
+        *((AGENT, name) for name in ("nats, old one", "nginx chain.pem")),
+        *((host.fqdn, "mcollective, heard") for host in site.hosts),
+        *((host.fqdn, "mcollective server_private.pem") for host in site.hosts),
+    }
+    assert wanted <= found, wanted - found
     assert all(each["ok"] for each in checks)
+    report = json.loads(deployment.reseal("report").stdout)
+    shared = " ".join(report["shared_keys"])
+    assert "mcollective-servers: is made on puppet.lab.test" in shared
+    assert "alice: is made on agent1.lab.test" in shared
+    assert "PRIVATE" not in json.dumps(report)
+
+
+def _old_ones_are_refused(site: Site) -> None:
+    """By each listener; and nobody does what alice signs with her old key."""
+    for host in ("puppet", "agent1", "puppetdb", "broker", "compiler"):
+        for what in _ASKS:
+            new, old = asked(site, host, what, SSL), asked(site, host, what, OLD)
+            assert "alert" not in new, (what, host, new)
+            refused = "alert" in old or (what == "nginx" and "400 Bad" in old)
+            assert refused, (what, host, old)
+        assert asked(site, host, "PuppetDB", SSL) == "200"
+        assert asked(site, host, "Puppet Server", SSL) == "200"
+        assert asked(site, host, "compiler", SSL) == "200"
+    home = mcossl.HOME
+    kept = f"/var/backups/reseal/*/tree{home}"
+    site.on("agent1", f"cp -a {home} /root/new; cat {kept}/alice.key >{home}/alice.key")
+    assert not site.text(
+        "agent1", "su alice -c 'timeout 20 mco ping 2>&1 | grep time='; :"
+    )
+    site.on("agent1", f"cat /root/new/alice.key >{home}/alice.key")
+
+
+STALE = {
+    "puppetdb": (f"{OWN}/ca.pem", "PuppetDB", "puppetdb ca.pem"),
+    "broker": (STORES.split()[1], "ActiveMQ", "activemq truststore.jks"),
+    "agent1": (
+        f"{mcossl.OWN}/server_private.pem",
+        "MCollective",
+        "mcollective server_private.pem",
+    ),
+}
+"""On each host one copy of the old CA, which service it is of, which check fails."""
 
 
 def _what_is_stale_is_named(deployment: Deployment) -> None:
-    """One copy of the old CA is put back."""
+    """One copy of each extension is put back: these are found, and no others."""
     site = deployment.site
-    path = f"{OWN}/ca.pem"
-    kept = f"/var/backups/reseal/*/tree{path}"
-    site.on(HOST, f"cp -p {path} /root/new.pem; cat {kept} >{path}")
-    told = json.loads(deployment.reseal("survey", "--json").stdout)
+    for host, (path, _, _) in STALE.items():
+        kept = f"/var/backups/reseal/*/tree{path}"
+        site.on(host, f"cp -p {path} /root/new.copy; cat {kept} >{path}")
+    told = _surveyed(deployment)
     faults = [fault["message"] for node in told for fault in node["faults"]]
-    stale = f"PuppetDB: {path}: holds CA certificates that the node does not trust: 2"
-    assert faults == [stale]
+    silent = [each for each in faults if "is not heard by mco ping" in each]
+    assert (len(faults), len(silent)) == (len(STALE) + 1, 1), faults
+    for path, title, _ in STALE.values():
+        assert any(each.startswith(f"{title}: {path}: holds ") for each in faults)
     checks = json.loads(deployment.reseal("verify", "--json", code=4).stdout)
-    assert [each["name"] for each in checks if not each["ok"]] == ["puppetdb ca.pem"]
-    site.on(HOST, f"cat /root/new.pem >{path}")
+    wrong = {(each["node"], each["name"]) for each in checks if not each["ok"]}
+    stale = {(site.fqdn(h), check) for h, (_, _, check) in STALE.items()}
+    assert wrong == stale | {(AGENT, "mcollective, heard")}
+    site.on("agent1", f"cat /root/new.copy >{STALE['agent1'][0]}")
 
 
-BROKER = "broker.lab.test"
-STORES = "/etc/activemq/ssl/keystore.jks /etc/activemq/ssl/truststore.jks"
-PASSWORD = """export S="pup&pet\\"1'";"""
-_STOMP = r"""
-cd {tree} || exit 9
-{{ printf 'CONNECT\n\n\0'; sleep 2; }} | timeout 10 openssl s_client -quiet \
-    -connect {name}:61614 -no_ign_eof -cert certs/$(hostname).lab.test.pem \
-    -key private_keys/$(hostname).lab.test.pem 2>&1
-"""
+def _what_is_stale_is_renewed(deployment: Deployment) -> None:
+    """Copies alone, from what nodes have; no certificate of Puppet's is another."""
+    before = deployment.files()
+    words = ("--only", "puppetdb", "--only", "activemq", "--yes")
+    told = deployment.reseal("regenerate", *words).stdout
+    assert "2 of 2 nodes proven" in told
+    assert deployment.files() == before
+    assert not [f for node in _surveyed(deployment) for f in node["faults"]]
 
 
-def said(site: Site, host: str, tree: str) -> str:
-    """Return what the broker says to a host that shows a certificate."""
-    return site.on(host, _STOMP.format(tree=tree, name=BROKER), check=False).stdout
-
-
-def stores(site: Site) -> list[str]:
-    """Return what keytool tells of both stores, and their kind, owner and mode."""
-    list_ = f"{PASSWORD} for s in {STORES}; do head -c 4 $s | od -An -tx1;"
-    told = f"{list_} stat -c '%U:%G %a' $s; keytool -list -keystore $s -storepass:env S"
-    return site.text("broker", f"{told} 2>/dev/null; done").splitlines()
-
-
-@on_sites(MCOLLECTIVE)
-def test_mcollective_and_its_broker(site: Site, tmp_path: Path) -> None:
-    deployment = Deployment(site, tmp_path)
-    deployment.describe()
-    script = Path(__file__).with_name("brokerstores.sh")
-    (site.root("broker") / "root/stores.sh").write_bytes(script.read_bytes())
-    site.on("broker", "sh /root/stores.sh")
-    site.check()
-    hashes = f"sha256sum {STORES}"
-    before, old = stores(site), site.text("broker", hashes)
-    told = json.loads(deployment.reseal("survey", "--json").stdout)
-    assert [[each["name"] for each in node["extensions"]] for node in told] == [
-        ["mcollective"],
-        ["activemq", "mcollective"],
-        ["mcollective"],
-    ]
-    assert not [fault for node in told for fault in node["faults"]]
-    assert "pup&pet" not in json.dumps(told)
-
-    deployment.kill_at("begun", f"{BROKER}/extension.copy")
-    deployment.reseal("resume")
-
-    site.check()
-    after = stores(site)
-    for line in ("fe ed fe ed", "activemq:root 600", f"{BROKER}, ", "2 entries"):
-        assert any(line in each for each in before), before
-        assert any(line in each for each in after), after
-    prints = [each for each in after if "fingerprint" in each]
-    assert len(prints) == 3
-    assert not {*prints} & {*before}
-    for host in ("puppet", "agent1", "broker"):
-        assert "ERROR" in said(site, host, "/var/lib/puppet/ssl")
-        assert "alert" in said(site, host, OLD), "an old certificate is refused"
-    checks = json.loads(deployment.reseal("verify", "--json").stdout)
-    assert {"activemq", "activemq, old one", "activemq keystore.jks"} < {
-        each["name"] for each in checks
-    }
-    _a_stale_store_is_named(deployment)
-    _ours_makes_the_same(site)
-    deployment.reseal("rollback", "--yes")
-    assert site.text("broker", hashes) == old
-    site.check()
-
-
-def _a_stale_store_is_named(deployment: Deployment) -> None:
-    site = deployment.site
-    path = STORES.split()[1]
-    kept = f"/var/backups/reseal/*/tree{path}"
-    site.on("broker", f"cp -p {path} /root/new.jks; cat {kept} >{path}")
-    told = json.loads(deployment.reseal("survey", "--json").stdout)
-    assert [fault["message"] for node in told for fault in node["faults"]] == [
-        f"ActiveMQ: {path}: holds CA certificates that the node does not trust: 2"
-    ]
-    checks = json.loads(deployment.reseal("verify", "--json", code=4).stdout)
-    wrong = [each["name"] for each in checks if not each["ok"]]
-    assert wrong == ["activemq truststore.jks"]
-    site.on("broker", f"cat /root/new.jks >{path}")
+def _surveyed(deployment: Deployment) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        deployment.reseal("survey", "--json").stdout
+    )
+    return found
 
 
 def _ours_makes_the_same(site: Site) -> None:

@@ -5,14 +5,21 @@ Sources: docs/reference/node.md; `src/reseal/site/node/*.rb`.
 
 from __future__ import annotations
 
+import base64
 import json
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hostinstall import install
 from labsite import PROJECT, SMALL7, Site, on_sites
+
+from reseal.x509 import der
+from reseal.x509.bundle import load_certificate
+from reseal.x509.certificate import public_key
 
 pytestmark = pytest.mark.real
 
@@ -141,6 +148,19 @@ def _copies_are_alike(site: Site, both: dict[str, Ask]) -> None:
         with pytest.raises(AssertionError, match="/none"):
             ask("copies", stdin=json.dumps(lost))
     assert len(seen) == 1, seen
+    order = {"mode": "0600", "owner": "0:0", "path": "/run/t/copy"}
+    shapes: list[dict[str, object]] = [
+        {"from": [f"{CA}/ca_key.pem"], "der": "key"},
+        {"from": [f"{CA}/ca_crt.pem"], "der": "certificate"},
+        {"content": b64encode(b"what is meant").decode()},
+    ]
+    for shape in shapes:
+        made = set()
+        for ask in both.values():
+            site.on("puppet", "rm /run/t/copy")
+            ask("copies", stdin=json.dumps([order | shape]))
+            made.add(site.text("puppet", "sha256sum </run/t/copy"))
+        assert len(made) == 1, shape
 
 
 def _keys_are_told_alike(site: Site, both: dict[str, Ask]) -> None:
@@ -158,11 +178,43 @@ def _keys_are_told_alike(site: Site, both: dict[str, Ask]) -> None:
             f'ruby -e "$(cat /opt/scripts/public_keys.rb)" -- {" ".join(words)}',
         )
         assert both["ours"]("public_keys", *words) == ruby.splitlines()
+    _forged_keys_are_none(site, both)
+    vouched = _of(both, "vouch", f"{CA}/ca_key.pem", stdin=b64encode(b"x").decode())
+    assert vouched["ruby"] == vouched["ours"]
     for name, ask in both.items():
         (public,) = ask("make_keys", "/run/t", f"/run/t/{name}.key=2048").values()
         told = site.text("puppet", f"openssl pkey -pubout -in /run/t/{name}.key")
         assert told == public.strip()
         assert site.text("puppet", f"stat -c %a /run/t/{name}.key") == "600"
+
+
+def _forged_keys_are_none(site: Site, both: dict[str, Ask]) -> None:
+    """Files with the public half of another's key, and numbers of their own."""
+    pem = site.text("puppet", f"cat {SSL}/certs/{NAME}.pem").encode()
+    public = public_key(load_certificate(pem))
+    assert isinstance(public, rsa.RSAPublicKey)
+    theirs = public.public_numbers()
+    numbers = (0, theirs.n, theirs.e, *(3,) * 6)
+    forged = der.sequence(*(der.integer(each) for each in numbers))
+    other, mine = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    form = (Encoding.X962, PublicFormat.UncompressedPoint)
+    scalar = mine.private_numbers().private_value.to_bytes(32, "big")
+    point = der.bit_string(other.public_key().public_bytes(*form))
+    curve = der.explicit(0, der.oid("1.2.840.10045.3.1.7"))
+    sec1 = der.sequence(
+        der.integer(1), der.octet_string(scalar), curve, der.explicit(1, point)
+    )
+    for label, data in (("RSA", forged), ("EC", sec1)):
+        text, label = base64.encodebytes(data).decode(), f"{label} PRIVATE KEY"
+        block = f"-----BEGIN {label}-----\n{text}-----END {label}-----\n"
+        (site.root("puppet") / "opt/forged").write_text(block)
+        ruby = site.text(
+            "puppet",
+            'ruby -e "$(cat /opt/scripts/public_keys.rb)" -- /opt/forged /none',
+        )
+        (ours,) = both["ours"]("public_keys", "/opt/forged", "/none")
+        assert ruby.startswith("broken"), (label, ruby)
+        assert ours.startswith("broken"), (label, ours)
 
 
 def _probes_see_the_same(both: dict[str, Ask], key: str, certificate: str) -> None:

@@ -13,8 +13,9 @@ from cryptography import x509
 
 from reseal import files
 from reseal.ca.authority import Authority, load
+from reseal.ca.newca import Leaf
 from reseal.ca.profile import Profile
-from reseal.ca.setup import ServerLeaf, new_authority
+from reseal.ca.setup import new_authority
 from reseal.ca.sign import generate
 from reseal.certname import Certname
 from reseal.server import access
@@ -54,7 +55,7 @@ def make_authority(cadir: Path, now: datetime) -> Path:
         root_name=None,
         signer=keys.LocalSigner(key),
         root_signer=None,
-        server=ServerLeaf(Certname(HOST), NODE.public_key),
+        server=Leaf(Certname(HOST), NODE.public_key),
         ttl=timedelta(days=1825),
         now=now - timedelta(hours=1),
     )

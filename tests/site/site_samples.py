@@ -6,13 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reseal.site.facts import (
-    CertificateFacts,
-    NodeFacts,
-    Role,
-    ServerFacts,
-    ServiceFacts,
-)
+from reseal.site.facts import NodeFacts, Role, ServerFacts
+from reseal.site.material import CertificateFacts, ServiceFacts
 
 NOW = datetime(2026, 11, 23, 21, 4, 5, tzinfo=UTC)
 OLD_CA = "AA:" * 31 + "01"

@@ -21,17 +21,12 @@ from reseal.extensions.protocol import CopyRule, DoorRule, Extension
 from reseal.node.verbs import carry_out
 from reseal.site.check import refusal
 from reseal.site.copies import Own, disagreements, mode_for, obstacles, unsafe
+from reseal.site.copyfacts import CopyFacts, ExtensionFacts
 from reseal.site.drift import require_unmoved
 from reseal.site.extension_steps import speaks
-from reseal.site.facts import (
-    CertificateFacts,
-    CopyFacts,
-    DoorFacts,
-    ExtensionFacts,
-    NodeFacts,
-    ServiceFacts,
-)
+from reseal.site.facts import NodeFacts
 from reseal.site.local import LocalTransport
+from reseal.site.material import CertificateFacts, ServiceFacts
 from reseal.site.plan import Choices, make_plan
 from reseal.site.roster import Node
 from reseal.site.survey import survey_node
@@ -57,7 +52,7 @@ SHOP = Extension(
 _RESEAL = r"""#!/bin/sh
 case "$*" in
     "config print --section agent") cat "{home}/settings" ;;
-    "node contract") echo '{{"contract": 2}}' ;;
+    "node contract") echo '{{"contract": 3}}' ;;
     *) exec {python} -m reseal "$@" ;;
 esac
 """
@@ -137,8 +132,13 @@ def refused(facts: NodeFacts) -> list[str]:
 
 
 def told(facts: NodeFacts) -> list[str]:
-    """Return the faults of a node that are about its service."""
-    return [f.message for f in facts.faults if "shop" in f.message]
+    """Return the faults of a node that are about its service, but for its silence."""
+    found = [f.message for f in facts.faults if "shop" in f.message]
+    return [text for text in found if SILENT not in text]
+
+
+SILENT = "does not answer as it should"
+"""Nobody is behind the door of this service."""
 
 
 # -- found and judged -----------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_copies_are_found_by_the_services_own_settings(place: Place) -> None:
     (shop,) = place.survey().extensions
     assert (shop.name, shop.title, shop.first) == ("shop", "The shop", True)
     assert shop.services == (ServiceFacts("shop", active=True, enabled=None),)
-    assert shop.door == DoorFacts(9443, "/")
+    assert shop.door == DoorRule(9443, "port")
     one, two, three = shop.copies
     assert [one.path, two.path] == [f"{place.conf}/all.crt", f"{place.conf}/all.key"]
     assert [each.there for each in shop.copies] == [True] * 3
@@ -158,6 +158,12 @@ def test_copies_are_found_by_the_services_own_settings(place: Place) -> None:
     assert two.key == keys.key_fingerprint(key("web01").public_key())
     assert (two.certificates, [each.number for each in three.crls]) == ((), [5])
     assert told(place.survey()) == []
+
+
+def test_a_service_that_does_not_answer_is_told_before(place: Place) -> None:
+    silent = [f for f in place.survey().faults if SILENT in f.message]
+    assert [fault.severity for fault in silent] == ["warning"]
+    assert silent[0].message.startswith(f"The shop: {SILENT}: ")
 
 
 def test_what_is_not_there_is_not_looked_at(place: Place) -> None:
@@ -334,6 +340,7 @@ BROKER = Extension(
             setting="keyStore",
             format="java",
             password_setting="keyStorePassword",
+            key_password_setting="keyStoreKeyPassword",
         ),
         CopyRule(
             holds=("ca",),
@@ -397,7 +404,8 @@ def test_key_stores_are_told_by_keytool(tmp_path: Path) -> None:
     ]
     assert (trust.alias, trust.key) == ("", None)
     assert store.password == (f"{broker.conf}/broker.xml", "keyStorePassword")
-    assert found.door == DoorFacts(61614, "/", "CONNECT", ("CONNECTED", "ERROR"))
+    answer = ("CONNECTED", "ERROR")
+    assert found.door == DoorRule(61614, say="CONNECT", answer=answer)
     passwords = broker.log.read_text().splitlines()[::2]
     assert passwords == ['s&cret"', 'oth"er!']
     assert "cret" not in "".join(broker.log.read_text().splitlines()[1::2])
@@ -434,12 +442,15 @@ def test_what_java_would_not_take_is_refused_before(tmp_path: Path) -> None:
     assert "The broker: " in short[-1]
 
 
-def test_a_key_with_a_password_of_its_own_is_refused(tmp_path: Path) -> None:
-    found = changed(
-        Broker(tmp_path), " trustStore=", ' keyStoreKeyPassword="own one" trustStore='
-    )
-    assert "its key has a password of its own, keyStoreKeyPassword" in found
-    assert any("holds no certificate" in each for each in found)
+def test_a_key_with_a_password_of_its_own_is_taken(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    own = " keyStoreKeyPassword='own one' trustStore="
+    changed(broker, " trustStore=", own)
+    (found,) = broker.survey().extensions
+    place = f"{broker.conf}/broker.xml"
+    assert found.copies[0].key_password == (place, "keyStoreKeyPassword")
+    assert found.copies[0].certificates
+    assert found.copies[1].key_password is None
 
 
 def test_two_places_for_one_store_are_refused(tmp_path: Path) -> None:
@@ -573,9 +584,7 @@ def shop_of(name: str, *, first: bool = True, title: str = "The shop") -> Any:
         certificates=(fingerprinted(name),),
     )
     service = ServiceFacts("shop", active=True, enabled=True)
-    return ExtensionFacts(
-        title.lower(), title, (service,), (copy,), DoorFacts(1, "/"), first
-    )
+    return ExtensionFacts(title.lower(), title, (service,), (copy,), DoorRule(1), first)
 
 
 def with_shops(**shops: ExtensionFacts) -> tuple[NodeFacts, ...]:

@@ -8,14 +8,8 @@ from typing import Any
 
 import pytest
 
-from reseal.site.facts import (
-    CertificateFacts,
-    CrlFacts,
-    Fault,
-    NodeFacts,
-    ServerFacts,
-    ServiceFacts,
-)
+from reseal.site.facts import Fault, NodeFacts, ServerFacts
+from reseal.site.material import CertificateFacts, CrlFacts, ServiceFacts
 from reseal.site.survey_faults import compare, judge
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -10,8 +10,10 @@ import pytest
 from site_samples import NOW, ca_host, certificate, node, server, site
 
 from reseal.errors import JournalError, PlanStale, PuppetEnterprise, SiteError
+from reseal.site.copyfacts import ExtensionFacts
 from reseal.site.drift import require_unmoved
-from reseal.site.facts import Fault, NodeFacts, ServiceFacts
+from reseal.site.facts import Fault, NodeFacts, Role
+from reseal.site.material import ServiceFacts
 from reseal.site.plan import Choices, Plan, make_plan
 from reseal.site.rundir import dump_plan, parse_plan
 
@@ -54,6 +56,26 @@ def test_a_compiler_goes_alone_with_its_server_stopped() -> None:
     actions = [step.action for step in plan.of("compiler 1")["compiler.lab.test"]]
     assert actions.index("server.stop") < actions.index("agent.clear")
     assert actions.index("agent.enrol") < actions.index("server.start")
+    assert plan.phases == ("ca", "compiler 1", "canary", "batch 1", "server's run")
+
+
+def test_who_has_catalogs_from_a_compiler_has_its_run_after_it() -> None:
+    """And a compiler has its own after the service that it works with."""
+    names = [f"compiler{number}.lab.test" for number in (1, 2)]
+    roles: tuple[Role, ...] = ("server", "agent")
+    compilers = [node(name, roles, server=server(is_ca=False)) for name in names]
+    host, agent = site(1)
+    shop = ExtensionFacts("shop", "Shop", (), ())
+    db = replace(node("db.lab.test"), extensions=(shop,))
+    plan = planned((host, agent, db, *compilers))
+    assert plan.phases == (
+        *("ca", "Shop on db.lab.test", "compiler 1", "compiler 2"),
+        *("services' runs", "canary", "server's run"),
+    )
+    steps = [step.action for step in plan.of("Shop on db.lab.test")["db.lab.test"]]
+    assert steps[-2:] == ["extension.copy", "extension.start"]
+    (run,) = plan.of("services' runs")["db.lab.test"]
+    assert run.action == "agent.run"
 
 
 @pytest.mark.parametrize("name", ["", "../run1", "run 1", "$(id)", "-r", "run1\n"])
@@ -110,12 +132,12 @@ def test_the_shape_of_the_new_ca(
     why: str, host: object, agents: str, shape: str, ruby: bool
 ) -> None:
     facts = (ca_host(server=host), node("a.lab.test", puppet_version=agents))
-    generation = planned(facts).generation
+    generation = planned(facts).new_ca
     assert (generation.shape, generation.ruby) == (shape, ruby), why
 
 
 def test_no_name_and_no_serial_number_of_the_old_ca_comes_again() -> None:
-    generation = planned(site()).generation
+    generation = planned(site()).new_ca
     assert generation.ca_name == "Puppet CA: puppet.lab.test 20261123T210405Z"
     assert generation.root_name == "Puppet Root CA: 20261123T210405Z"
     assert generation.first_serial == 10

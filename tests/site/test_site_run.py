@@ -13,6 +13,8 @@ from site_samples import NOW, site
 from reseal.clock import SystemClock
 from reseal.errors import JournalError, StepFailed
 from reseal.site.context import Context, Limits
+from reseal.site.copyfacts import ExtensionFacts
+from reseal.site.facts import NodeFacts
 from reseal.site.journal import Journal, read_journal
 from reseal.site.plan import Choices, Plan, make_plan
 from reseal.site.roster import Roster
@@ -64,10 +66,15 @@ def untold(*_: object) -> None:
 class Site:
     """A plan that is carried out on a simulated world."""
 
-    def __init__(self, path: Path, agents: int = 3, batch: int = 2) -> None:
-        self.plan: Plan = make_plan(
-            site(agents), Choices(batch=batch), run="run1", now=NOW
-        )
+    def __init__(
+        self,
+        path: Path,
+        agents: int = 3,
+        batch: int = 2,
+        facts: tuple[NodeFacts, ...] = (),
+    ) -> None:
+        choices = Choices(batch=batch)
+        self.plan: Plan = make_plan(facts or site(agents), choices, run="run1", now=NOW)
         self.directory = RunDirectory.create(path, self.plan, Roster(()))
         self.world = World(self.directory.path / "journal.jsonl")
 
@@ -112,6 +119,20 @@ def test_a_failure_at_the_ca_or_a_canary_leaves_the_rest_alone(
     assert list(outcome.failed) == [step.node]
     assert "agent2.lab.test" in outcome.untouched
     assert not [deed for deed in small.world.deeds if deed.startswith("agent2")]
+
+
+def test_a_service_that_fails_before_the_canary_does_not_stop_the_others(
+    tmp_path: Path,
+) -> None:
+    facts, name = site(3), "agent1.lab.test"
+    service = ExtensionFacts("shop", "Shop", (), ())
+    shop = replace(facts[1], extensions=(service,))
+    small = Site(tmp_path, facts=(facts[0], shop, *facts[2:]))
+    assert small.plan.phases[1:3] == (f"Shop on {name}", "canary")
+    small.world.broken[f"{name}/extension.start"] = StepFailed(f"{name}: no")
+    outcome = small.carry_out()
+    assert list(outcome.failed) == [name]
+    assert "agent3.lab.test" in outcome.done
 
 
 def test_a_node_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from sshnode import program
 from reseal.certname import Certname
 from reseal.errors import Unreachable
 from reseal.site import survey_script
-from reseal.site.facts import Fault, NodeFacts, Role, ServiceFacts
+from reseal.site.facts import Fault, NodeFacts, Role
 from reseal.site.fleet import Fleet
 from reseal.site.local import LocalTransport
+from reseal.site.material import ServiceFacts
 from reseal.site.roster import Node, Roster
 from reseal.site.survey import survey, survey_node
 from reseal.site.survey_parse import agent_service, node_facts, services
@@ -301,7 +302,7 @@ def ours(**sections: bytes) -> tuple[NodeFacts, list[Fault]]:
         "version": b"0.1.0\n",
         "config": b"certname = web01\n",
         "agents": b"reseal-agent yes yes\n",
-        "contract": b'{"contract": 2}\n',
+        "contract": b'{"contract": 3}\n',
     }
     return node_facts(NODE, Sections(found | sections), Fixed())
 
@@ -315,7 +316,7 @@ def test_a_node_with_reseal_in_puppets_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [b'{"contract": 3}\n', b"reseal: error: No such command 'node'.\n", b""]
+    "told", [b'{"contract": 4}\n', b"reseal: error: No such command 'node'.\n", b""]
 )
 def test_a_reseal_that_we_cannot_work_with(told: bytes) -> None:
     facts, (fault,) = ours(contract=told)
@@ -328,7 +329,7 @@ def test_a_reseal_that_we_cannot_work_with(told: bytes) -> None:
 _OURS = r"""#!/bin/sh
 case "$*" in
     "config print --section agent") cat "{root}/settings" ;;
-    "node contract") echo '{{"contract": 2}}' ;;
+    "node contract") echo '{{"contract": 3}}' ;;
     "node public_keys "*) echo '["missing"]' ;;
     --version) echo 0.1.0 ;;
     *) exit 9 ;;

@@ -21,7 +21,8 @@ from cryptography import x509
 
 from reseal import files, locks
 from reseal.audit import audit
-from reseal.ca.setup import NewAuthority, ServerLeaf, Shape, new_authority
+from reseal.ca.newca import Leaf, NewAuthority, Shape
+from reseal.ca.setup import new_authority
 from reseal.clock import Clock
 from reseal.errors import AuthorityExists
 from reseal.settings import PuppetSettings
@@ -93,12 +94,12 @@ def set_up(settings: PuppetSettings, order: Order, clock: Clock) -> NewAuthority
     return made
 
 
-def server_leaf(settings: PuppetSettings, order: Order, host: PrivateKey) -> ServerLeaf:
+def server_leaf(settings: PuppetSettings, order: Order, host: PrivateKey) -> Leaf:
     """Return what the server's certificate will say."""
     wanted = order.alt_names or settings.dns_alt_names
     names = csr.puppet_alt_names(",".join(wanted), settings.certname)
     values = dict(order.extensions or {})
-    return ServerLeaf(settings.certname, host.public_key(), names, values)
+    return Leaf(settings.certname, host.public_key(), names, values)
 
 
 def refuse_existing(settings: PuppetSettings, *, server: bool) -> None:

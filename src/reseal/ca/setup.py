@@ -11,14 +11,14 @@ Sources: puppetserver-ca-cli, `action/setup.rb` (chain); Puppet Server,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 from cryptography import x509
 
 from reseal.ca.lint import lint
+from reseal.ca.newca import Authorities, Leaf, NewAuthority, Shape
 from reseal.ca.profile import (
     BACKDATE,
     CRL_LIFE,
@@ -41,49 +41,7 @@ from reseal.x509.certificate import (
     to_pem,
 )
 from reseal.x509.crl import RevocationList
-from reseal.x509.keys import PublicKey, Signer
-
-Shape = Literal["single", "chain"]
-
-Authorities = tuple[tuple[x509.Certificate, ...], tuple[RevocationList, ...]]
-"""The certificates of a chain, the signing CA's first, and their lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerLeaf:
-    """The certificate of the CA's own server.
-
-    Attributes:
-        certname: Its name.
-        public_key: Its key.
-        alt_names: `DNS:x` and `IP:y`; the certname is added.  Without any, Puppet
-            Server's own certificate is also for `puppet`.
-        extensions: Dotted OID to value; `pp_cli_auth` is added unless a Ruby CA's.
-    """
-
-    certname: Certname
-    public_key: PublicKey
-    alt_names: tuple[str, ...] = ()
-    extensions: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class NewAuthority:
-    """What a new CA consists of, but for its keys.
-
-    Attributes:
-        files: Path relative to the cadir to content; no private keys.
-        bundle_pem: The CA's certificates, the signing one first.
-        crl_pem: Their revocation lists, in the same order.
-        ca_certificate: The signing CA's.
-        server_certificate: The server's; None if none was asked for.
-    """
-
-    files: Mapping[str, bytes]
-    bundle_pem: bytes
-    crl_pem: bytes
-    ca_certificate: x509.Certificate
-    server_certificate: x509.Certificate | None
+from reseal.x509.keys import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +77,18 @@ class _Maker:
         return _sign(template, issuer_signer, issuer, ca=True)
 
     def server(
-        self, leaf: ServerLeaf, ca: x509.Certificate, signer: Signer, serial: int
+        self, leaf: Leaf, ca: x509.Certificate, signer: Signer, serial: int
     ) -> x509.Certificate:
         values = dict(leaf.extensions)
         if self.dialect != "ruby":
             values.setdefault(oids.PP_CLI_AUTH, "true")
+        names = server_names(leaf, self.dialect)
+        whole = replace(leaf, alt_names=names, extensions=values)
+        return self.leaf(whole, ca, signer, serial)
+
+    def leaf(
+        self, leaf: Leaf, ca: x509.Certificate, signer: Signer, serial: int
+    ) -> x509.Certificate:
         template = Template(
             subject=leaf.certname,
             issuer=subject(ca),
@@ -136,8 +101,8 @@ class _Maker:
                 self.dialect,
                 ca,
                 leaf.public_key,
-                server_names(leaf, self.dialect),
-                puppet_values(values),
+                leaf.alt_names,
+                puppet_values(leaf.extensions),
             ),
         )
         return _sign(template, signer, ca)
@@ -165,10 +130,11 @@ def new_authority(
     root_name: str | None,
     signer: Signer,
     root_signer: Signer | None,
-    server: ServerLeaf | None,
+    server: Leaf | None,
     ttl: timedelta,
     now: datetime,
     first_serial: int | None = None,
+    others: Sequence[Leaf] = (),
 ) -> NewAuthority:
     """Return a new CA.
 
@@ -181,6 +147,7 @@ def new_authority(
         ttl: From now (aware, UTC) to the end of every certificate here.
         first_serial: Serials count on from here, for a CA that follows another;
             None numbers as the layout's tool, a chain's root and first leaf both 1.
+        others: Who else gets a certificate, after the server.
 
     Raises:
         AuthorityError: A chain without a root, or a Ruby CA that is a chain.
@@ -196,13 +163,17 @@ def new_authority(
         raise AuthorityError(f"{ca_name}: a chain needs a root, and no Ruby CA")
     serial = 1 if shape == "chain" and not first_serial else first + len(cas)
     leaf = maker.server(server, cas[0], signer, serial) if server else None
-    return _gather(maker.dialect, signer, cas, crls, leaf)
+    more = tuple(
+        maker.leaf(other, cas[0], signer, number)
+        for number, other in enumerate(others, serial + bool(leaf))
+    )
+    return _gather(maker.dialect, signer, cas, crls, leaf, more)
 
 
 def assemble(
     signer: Signer,
     authorities: Authorities,
-    server: ServerLeaf,
+    server: Leaf,
     *,
     serial: int,
     ttl: timedelta,
@@ -223,7 +194,7 @@ def assemble(
     return _gather("cli", signer, *authorities, leaf)
 
 
-def server_names(leaf: ServerLeaf, dialect: Dialect) -> tuple[str, ...]:
+def server_names(leaf: Leaf, dialect: Dialect) -> tuple[str, ...]:
     """Return the names a server's certificate is for, as the dialect's tool adds."""
     own = f"DNS:{leaf.certname}"
     if not leaf.alt_names:
@@ -257,9 +228,11 @@ def _gather(
     cas: tuple[x509.Certificate, ...],
     crls: tuple[RevocationList, ...],
     leaf: x509.Certificate | None,
+    others: tuple[x509.Certificate, ...] = (),
 ) -> NewAuthority:
     """Put together the files that the dialect's tool leaves."""
-    rows = (() if dialect == "cli" else cas) + ((leaf,) if leaf else ())
+    leaves = ((leaf,) if leaf else ()) + others
+    rows = (() if dialect == "cli" else cas) + leaves
     last = max((row.serial_number for row in rows), default=0)
     bundle_pem, crl_pem = bundle.dump_certificates(cas), bundle.dump_crls(crls)
     ruby = dialect != "server"  # the command line tool writes as the Ruby CA does
@@ -275,9 +248,9 @@ def _gather(
         blank = b"\n" if dialect == "cli" else b""
         infra = {"infra_inventory.txt": blank, "infra_serials": blank}
         found |= {"infra_crl.pem": crl_pem, **infra}
-    if leaf:
-        found[f"signed/{Certname(common_name(leaf))}.pem"] = to_pem(leaf)
-    return NewAuthority(found, bundle_pem, crl_pem, cas[0], leaf)
+    for each in leaves:
+        found[f"signed/{Certname(common_name(each))}.pem"] = to_pem(each)
+    return NewAuthority(found, bundle_pem, crl_pem, cas[0], leaf, others)
 
 
 def _sign(

@@ -24,7 +24,8 @@ from reseal.ca.create import (
     server_leaf,
     write_authority,
 )
-from reseal.ca.setup import NewAuthority, assemble, first_crl
+from reseal.ca.newca import NewAuthority
+from reseal.ca.setup import assemble, first_crl
 from reseal.clock import Clock
 from reseal.errors import AuthorityError, ChainInvalid
 from reseal.settings import PuppetSettings

@@ -15,7 +15,7 @@ from cryptography import x509
 from reseal import files
 from reseal.ca.authority import Authority, detect
 from reseal.ca.check import Finding, Repair
-from reseal.ca.setup import NewAuthority
+from reseal.ca.newca import NewAuthority
 from reseal.ca.upkeep import Pruned
 from reseal.cli.output import print_json, table
 from reseal.cli.output import shown as safe

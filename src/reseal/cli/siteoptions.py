@@ -11,6 +11,7 @@ import typer
 
 from reseal.cli.progress import Lines, progress
 from reseal.clock import SystemClock
+from reseal.errors import UsageError
 from reseal.site.campaign import Hands
 from reseal.site.context import Limits
 from reseal.site.facts import NodeFacts
@@ -51,6 +52,15 @@ Skip = Annotated[
         help="Leave the copies of an extension as they are (repeatable).",
     ),
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="EXTENSION",
+        help="Renew the copies of this extension from the certificates that nodes "
+        "have, and nothing else (repeatable).",
+    ),
+]
 Batch = Annotated[
     int | None,
     typer.Option("--batch", min=1, help="Nodes worked on at once; 50 without it."),
@@ -82,9 +92,17 @@ def chosen(
     without: list[str] | None,
     allow: list[str] | None,
     skip: list[str] | None,
+    only: list[str] | None,
 ) -> Choices:
-    """Return what the operator decided about a run."""
-    lists = (tuple(each or ()) for each in (without, allow, skip))
+    """Return what the operator decided about a run.
+
+    Raises:
+        UsageError: Decisions that exclude each other.
+    """
+    if only and (skip or allow):
+        words = "--only: renews copies and signs nothing; no --skip or --allow with it"
+        raise UsageError(words, hint="give one or the other")
+    lists = (tuple(each or ()) for each in (without, allow, skip, only))
     choices = Choices(50, *lists)
     return choices if batch is None else replace(choices, batch=batch)
 

@@ -22,6 +22,7 @@ from reseal.cli.siteoptions import (
     DryRun,
     Json,
     MaxFailures,
+    Only,
     PlanFile,
     RunName,
     Runs,
@@ -64,6 +65,7 @@ def regenerate(
     without: Without = None,
     allow: Allow = None,
     skip: Skip = None,
+    only: Only = None,
     max_failures: MaxFailures = 3,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -74,15 +76,18 @@ def regenerate(
 
     Example: reseal site regenerate --site site.toml
 
+    With --only the copies of an extension are renewed, and the CA stays.
+
     Exit status: 0 proven; 1 stopped before any change; 3 nodes are left (resume or
     roll back); 4 done but not proven.
     """
-    given = {"--batch": batch, "--without": without, "--allow": allow, "--skip": skip}
+    given = {"--batch": batch, "--without": without, "--allow": allow}
+    given |= {"--skip": skip, "--only": only}
     if ignored := [name for name, value in given.items() if plan_file and value]:
         hint = "make a new plan with them: reseal site plan"
         words = f"{', '.join(ignored)}: the plan has decided that"
         raise UsageError(words, hint=hint)
-    roster, choices = load_roster(site), chosen(batch, without, allow, skip)
+    roster, choices = load_roster(site), chosen(batch, without, allow, skip, only)
     plan = _plan(roster, plan_file, choices)
     if dry_run:
         print(dump_plan(plan).decode() if as_json else plan_text(plan))
@@ -171,7 +176,7 @@ def rollback(
         async with Fleet(directory.roster()) as fleet:
             return await campaign.rollback(directory, fleet, hands(lines, Limits()))
 
-    with progress(len(directory.plan().of("ca"))) as lines:
+    with progress(len(directory.plan().steps)) as lines:
         outcome = _run(work(lines))
     if as_json:
         print_json(asdict(outcome))

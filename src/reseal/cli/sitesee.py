@@ -20,6 +20,7 @@ from reseal.cli.siteoptions import (
     Allow,
     Batch,
     Json,
+    Only,
     RunName,
     Runs,
     SiteFile,
@@ -104,6 +105,7 @@ def plan(
     without: Without = None,
     allow: Allow = None,
     skip: Skip = None,
+    only: Only = None,
     as_json: Json = False,
 ) -> None:
     """Print what a regeneration would do, step by step, and change nothing.
@@ -111,7 +113,7 @@ def plan(
     Example: reseal site plan --out plan.json && reseal site regenerate --plan plan.json
     """
     roster = load_roster(site)
-    choices = chosen(batch, without, allow, skip)
+    choices = chosen(batch, without, allow, skip, only)
     made = planned(asyncio.run(surveyed(roster)), choices)
     if out is not None:
         replace(out, dump_plan(made), mode=0o600)

@@ -11,6 +11,7 @@ from reseal.cli.output import shown, table
 from reseal.errors import UsageError
 from reseal.site.check import Check
 from reseal.site.facts import NodeFacts
+from reseal.site.pairs import shared
 from reseal.site.plan import Plan
 from reseal.site.run import Outcome
 
@@ -65,9 +66,11 @@ def _extensions(node: NodeFacts) -> Iterator[str]:
     """Tell each copy: what it holds, how long, and whose file it is."""
     for each in node.extensions:
         running = any(service.active for service in each.services)
-        yield f"\n{node.name}: {each.title}, {'running' if running else 'stopped'}"
+        state = "running" if running else "stopped"
+        yield f"\n{node.name}: {each.title}{f', {state}' if each.services else ''}"
         for copy in each.copies:
             held = ", ".join(copy.holds) if copy.there else "missing"
+            held += f" of {copy.pair}" if copy.pair else ""
             ends = [cert.not_after for cert in copy.certificates]
             end = f", ends {min(ends):%F}" if ends else ""
             own = ", Puppet's own file" if copy.own else ""
@@ -76,14 +79,7 @@ def _extensions(node: NodeFacts) -> Iterator[str]:
 
 def plan_text(plan: Plan) -> str:
     """Return a plan: the CA, the phases with their nodes and steps, the warnings."""
-    new = plan.generation
-    kind = "a root and a signing CA" if new.shape == "chain" else "one self-signed CA"
-    lines = [
-        f"Run {plan.run}: replace the CA and all certificates of {_count(plan)} nodes.",
-        f"New CA: {new.ca_name} ({kind}, rsa:{new.key_bits}), "
-        f"serial numbers from {new.first_serial:04X}",
-        "",
-    ]
+    lines = [*_goal(plan), ""]
     for phase in plan.phases:
         nodes = plan.of(phase)
         lines.append(f"{phase}: {', '.join(nodes)}")
@@ -91,10 +87,26 @@ def plan_text(plan: Plan) -> str:
             stops = f", stops {step.stops}" if step.stops else ""
             lines.append(f"    {step.title} (about {step.seconds} s{stops})")
     down = sum(s.seconds for s in plan.steps if s.stops == "the site")
-    lines += ["", f"The server is down for about {down} s."]
+    lines += ["", f"The server is down for about {down} s." if down else ""]
+    lines += [f"Shared key: {shared(pair)}." for pair in plan.pairs]
     lines += [f"Left out: {name}: {why}" for name, why in plan.left_out.items()]
     lines += [f"Warning: {warning}" for warning in plan.warnings]
     return shown("\n".join(lines))
+
+
+def _goal(plan: Plan) -> Iterator[str]:
+    """Tell what a plan leads to."""
+    new = plan.generation
+    if new is None:
+        names = ", ".join(plan.choices.only)
+        yield f"Run {plan.run}: renew the copies of {names} on {_count(plan)} nodes."
+        yield "The CA and every node's own certificate stay as they are."
+        return
+    kind = "a root and a signing CA" if new.shape == "chain" else "one self-signed CA"
+    what = "replace the CA and all certificates"
+    yield f"Run {plan.run}: {what} of {_count(plan)} nodes."
+    words = f"({kind}, rsa:{new.key_bits}), serial numbers from {new.first_serial:04X}"
+    yield f"New CA: {new.ca_name} {words}"
 
 
 def _count(plan: Plan) -> int:
@@ -107,6 +119,9 @@ def confirm(plan: Plan) -> None:
     Raises:
         UsageError: Nobody is there to type, or something else was typed.
     """
+    if plan.generation is None and sys.stdin.isatty():
+        typer.confirm("Renew these copies?", abort=True, err=True)
+        return
     server = plan.ca.server
     fingerprint = server.ca[0].fingerprint if server and server.ca else ""
     if not sys.stdin.isatty():

@@ -15,23 +15,18 @@ from typing import cast, get_args
 
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname
-from reseal.extensions.protocol import (
-    CopyRule,
-    DoorRule,
-    Extension,
-    Format,
-    Material,
-)
+from reseal.extensions.copyrules import check_setting, copy_rules
+from reseal.extensions.protocol import Before, DoorRule, Extension, QuestionRule
 from reseal.tomlfile import Table, open_toml
 
 _HINT = "extensions are described in docs/reference/extensions.md"
-_KEYS = ("title", "services", "configs", "first", "nodes", "copy", "door")
-_COPY = ("holds", "path", "setting", "format", "password_setting", "optional")
-_DOOR = ("port", "port_setting", "path", "say", "answer", "client", "address")
-_STORES = ({"key", "certificate"}, {"ca"})
-"""What a key store of Java can hold."""
-
-_SETTING = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
+_KEYS = (
+    *("title", "nodes", "like", "services", "configs", "apart", "mixed", "base"),
+    *("first", "identity_setting", "copy", "door", "question"),
+)
+_DOOR = (
+    *("port", "port_setting", "path", "say", "answer", "client", "address", "before"),
+)
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:-]*", re.ASCII)
 
 
@@ -58,6 +53,7 @@ def declared(table: Table, known_nodes: Collection[str]) -> Iterator[Extension]:
         known_nodes: Certnames of the site.
     """
     known = {each.name for each in presets()}
+    named = {*known, *table.names()}
     for name in table.names():
         one = table.table(name)
         if name in known:
@@ -70,13 +66,19 @@ def declared(table: Table, known_nodes: Collection[str]) -> Iterator[Extension]:
                 one.fault(f"nodes: {node} is no node of the site", "nodes")
         if not found.nodes:
             one.fault(f"extension.{name}: nodes: is missing")
+        if found.question and found.question.hears not in named | {""}:
+            hears = found.question.hears
+            one.fault(f"question: hears: {hears} is no extension", "question")
         yield found
 
 
 def extension_of(name: str, table: Table) -> Extension | None:
     """Take an extension of a table; None, and faults, where it is none."""
     services = table.strings("services") or ()
-    copies = tuple(_copies(table))
+    copies = tuple(copy_rules(table))
+    model = _model(table)
+    if model is not None:
+        copies += model.copies
     found = Extension(
         name=name,
         title=table.string("title") or name,
@@ -84,9 +86,15 @@ def extension_of(name: str, table: Table) -> Extension | None:
         configs=table.strings("configs") or (),
         copies=copies,
         door=_door(table),
+        apart=bool(table.boolean("apart") or (model and model.apart)),
+        mixed=bool(table.boolean("mixed") or (model and model.mixed)),
+        base=table.string("base") or (model.base if model else ""),
         first=table.boolean("first") is not False,
         nodes=tuple(_nodes(table)),
+        identity_setting=table.string("identity_setting") or "",
+        question=_question(table),
     )
+    check_setting(table, "identity_setting", found.identity_setting)
     table.done(_KEYS)
     for service in services:
         if not _SERVICE.fullmatch(service):
@@ -94,13 +102,37 @@ def extension_of(name: str, table: Table) -> Extension | None:
     for path in found.configs:
         if not path.startswith("/"):
             table.fault(f"configs: {path}: must be an absolute path", "configs")
-    if not services:
-        table.fault(f"extension {name}: services: is missing")
-    if not copies:
-        table.fault(f"extension {name}: has no copy: [[extension.{name}.copy]]")
+    for fault in _contradictions(found):
+        table.fault(f"extension {name}: {fault}")
+    return found if copies else None
+
+
+def _model(table: Table) -> Extension | None:
+    """Take the extension of reseal's whose copies this one has too, elsewhere."""
+    name = table.string("like")
+    if name is None:
+        return None
+    known = {each.name: each for each in presets()}
+    if name not in known:
+        table.fault(f"like: {name} is not one of {', '.join(known)}", "like")
+    return known.get(name)
+
+
+def _contradictions(found: Extension) -> Iterator[str]:
+    if not found.services and not found.configs and not found.nodes:
+        yield "services: is missing"
+    if not found.copies:
+        yield f"has no copy: [[extension.{found.name}.copy]]"
     if found.settings and not found.configs:
-        table.fault(f"extension {name}: configs: is missing, for settings to be in")
-    return found if services and copies else None
+        yield "configs: is missing, for settings to be in"
+    if found.base and not found.base.startswith("/"):
+        yield f"base: {found.base}: must be an absolute path"
+    if found.apart and found.mixed:
+        yield "apart and mixed: exclude each other"
+    if found.door and not found.services:
+        yield "door: is a service's, and services is missing"
+    if found.door and any(copy.pair for copy in found.copies):
+        yield "door: shows a node's own certificate, and a pair is nobody's own"
 
 
 def _nodes(table: Table) -> Iterator[str]:
@@ -111,35 +143,16 @@ def _nodes(table: Table) -> Iterator[str]:
             table.fault(f"nodes: {error} ({error.hint})", "nodes")
 
 
-def _copies(table: Table) -> Iterator[CopyRule]:
-    for each in table.tables("copy"):
-        holds = each.strings("holds") or ()
-        path, setting = each.string("path") or "", each.string("setting") or ""
-        form = each.choice("format", get_args(Format)) or "pem"
-        password = each.string("password_setting") or ""
-        optional = each.boolean("optional") is True
-        each.done(_COPY)
-        strange = [name for name in holds if name not in get_args(Material)]
-        for name in strange:
-            words = ", ".join(get_args(Material))
-            each.fault(f"holds: {name!r} is not one of {words}", "holds")
-        if not holds:
-            each.fault("holds: is missing")
-        if bool(path) == bool(setting):
-            each.fault("path or setting: one of them says where it is")
-        if path and not path.startswith("/"):
-            each.fault(f"path: {path}: must be an absolute path", "path")
-        _check_setting(each, "setting", setting)
-        _check_setting(each, "password_setting", password)
-        if form == "java" and {*holds} not in _STORES and not strange:
-            each.fault("holds: a key store holds key and certificate, or ca", "holds")
-        if (form == "java") != bool(password):
-            each.fault("password_setting: is for key stores, and they need it")
-        if form == "java" and path:
-            each.fault("path: of a key store, a setting says where it is", "path")
-        if holds and not strange:
-            known = cast(tuple[Material, ...], holds)
-            yield CopyRule(known, path, setting, cast(Format, form), password, optional)
+def _question(table: Table) -> QuestionRule | None:
+    if "question" not in table.names():
+        return None
+    question = table.table("question")
+    command = question.strings("command") or ()
+    hears = question.string("hears") or ""
+    question.done(("command", "hears"))
+    if not command:
+        question.fault("command: is missing")
+    return QuestionRule(command, hears) if command else None
 
 
 def _door(table: Table) -> DoorRule | None:
@@ -151,6 +164,7 @@ def _door(table: Table) -> DoorRule | None:
     say, answer = door.string("say") or "", door.strings("answer") or ()
     client = door.boolean("client") is not False
     address = door.string("address") or ""
+    before = cast(Before, door.choice("before", get_args(Before)[1:]) or "")
     door.done(_DOOR)
     if bool(say) != bool(answer):
         door.fault("say and answer: belong together")
@@ -158,10 +172,5 @@ def _door(table: Table) -> DoorRule | None:
         door.fault("port: is missing")
     if not path.startswith("/"):
         door.fault(f"path: {path}: must begin with a slash", "path")
-    _check_setting(door, "port_setting", setting)
-    return DoorRule(port or 0, setting, path, say, answer, client, address)
-
-
-def _check_setting(table: Table, key: str, name: str) -> None:
-    if name and not _SETTING.fullmatch(name):
-        table.fault(f"{key}: {name!r} is no setting's name", key)
+    check_setting(door, "port_setting", setting)
+    return DoorRule(port or 0, setting, path, say, answer, client, address, before)

@@ -30,10 +30,14 @@ class Setting:
     @property
     def path(self) -> str:
         """The value as a path: a URL's, or one that begins at the file."""
+        return self.path_from(posixpath.dirname(self.file))
+
+    def path_from(self, base: str) -> str:
+        """Return the value as a path, or a URL's, that begins at a directory."""
         found = self.value.removeprefix("file:")
         if found.startswith("//"):
             found = found[2:]
-        return posixpath.join(posixpath.dirname(self.file), found)
+        return posixpath.join(base, found)
 
 
 def settings_of(text: str, names: Iterable[str]) -> Mapping[str, Setting]:
@@ -58,6 +62,8 @@ def every_setting(text: str, names: Iterable[str]) -> Mapping[str, list[Setting]
 
 def _parted(line: str) -> tuple[str, str]:
     """Return name and value of a line, without quotes, comments and semicolons."""
+    # A symbol of Ruby, as settings.yml of Foreman's proxy has them.
+    line = line.removeprefix(":")
     ends = [place for mark in "=: \t" if (place := line.find(mark)) >= 0]
     end = min(ends, default=len(line))
     name, rest = line[:end], line[end:].lstrip()

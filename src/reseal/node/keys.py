@@ -2,7 +2,8 @@
 
 Guarantee: a private key is in no answer and no message.
 
-Sources: `site/node/make_keys.rb`, `sign.rb` and `public_keys.rb`, which do the same.
+Sources: `site/node/make_keys.rb`, `sign.rb`, `vouch.rb` and `public_keys.rb`, which do
+the same.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from reseal.x509.keys import (
     load_private,
     public_info,
 )
+
+WORDS = b"reseal: who has this key\0"
+"""What a challenge is signed behind."""
 
 
 def make_keys(backup: Path, wishes: Iterable[tuple[Path, int]]) -> dict[str, str]:
@@ -56,6 +60,25 @@ def sign(path: Path, data: bytes) -> dict[str, str]:
     """Sign with a key of this node: SHA-256 with PKCS #1 v1.5 or ECDSA, in base64."""
     signature = LocalSigner(load_private(files.read(path))).sign(data)
     return {"signature": base64.b64encode(signature).decode("ascii")}
+
+
+def vouch(path: Path, challenge: bytes) -> dict[str, str]:
+    """Show that this node has a private key: sign with it what was asked.
+
+    Args:
+        path: The key.
+        challenge: Signed behind `WORDS`, which nothing else begins with.
+
+    Returns:
+        The `public` half (SubjectPublicKeyInfo) and the `signature`, in base64.
+    """
+    key = load_private(files.read(path))
+    signature = LocalSigner(key).sign(WORDS + challenge)
+    public = public_info(key.public_key())
+    return {
+        "public": base64.b64encode(public).decode("ascii"),
+        "signature": base64.b64encode(signature).decode("ascii"),
+    }
 
 
 def public_half(path: Path, passfile: Path | None) -> str:

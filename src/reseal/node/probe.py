@@ -5,7 +5,8 @@ A refused client certificate shows in TLS 1.3 only when the answer is read, so i
 Guarantee: `tried` is told once what we present could be loaded, so that an error
 without it is of our own making, and no other side's refusal.
 
-Sources: `site/node/probe.rb`, which does the same; RFC 8446 section 4.4.2.4.
+Sources: `site/node/probe.rb`, which does the same; RFC 8446 section 4.4.2.4;
+PostgreSQL, "Message Flow: SSL Session Encryption".
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ LIMIT = 20.0
 
 _SHORT = 1 << 16
 
+_POSTGRES = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
+"""SSLRequest, PostgreSQL's wish for TLS."""
+
 
 def probe_all(probes: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
     """Carry out probes, one after the other.
@@ -37,7 +41,9 @@ def probe_all(probes: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
             wanted, `connect` (the address, if it is not that name), `certificate` and
             `key` (paths: what we present), `bundle` and `crls` (paths: whom we trust;
             without `bundle` anybody), `expected` (path of the certificate the server
-            should show), `say` (instead of an HTTP request).
+            should show), `say` (instead of an HTTP request), `enough` (bytes of the
+            answer, which then need not be a line), `before` (what comes before TLS:
+            `line`, one of the server's, or `postgres`, PostgreSQL's request for TLS).
 
     Returns:
         For each the SHA-256 of the certificate the server showed (`server`) and of the
@@ -107,7 +113,7 @@ def _ask(
     end = time.monotonic() + LIMIT
     address = probe.get("connect") or probe["host"], probe["port"]
     with (
-        _connected(*address, end) as raw,
+        _greeted(_connected(*address, end), probe.get("before", ""), end) as raw,
         context.wrap_socket(raw, server_hostname=probe["host"]) as connection,
     ):
         shown = connection.getpeercert(binary_form=True) or b""
@@ -118,10 +124,33 @@ def _ask(
         )
         connection.settimeout(_left(end))
         connection.sendall(probe.get("say", request).encode())
-        line = _line(connection, end)
+        line = _line(connection, end, probe.get("enough", _SHORT))
         told["line"] = line.decode(errors="replace").strip()[:80]
         words = line.split(maxsplit=2)
         told["status"] = int(words[1]) if words[1:] and words[1].isdigit() else 0
+
+
+def _greeted(raw: socket.socket, before: str, end: float) -> socket.socket:
+    """Say and hear in clear what a protocol does before TLS; nothing if it does not.
+
+    Raises:
+        EOFError: The connection was closed, or there is no TLS.
+    """
+    raw.settimeout(_left(end))
+    try:
+        if before == "postgres":
+            raw.sendall(_POSTGRES)
+            if raw.recv(1) != b"S":
+                raise EOFError("does not speak TLS")
+        elif before == "line":
+            while (byte := raw.recv(1)) != b"\n":
+                raw.settimeout(_left(end))
+                if not byte:
+                    raise EOFError("closed without a word")
+    except BaseException:
+        raw.close()
+        raise
+    return raw
 
 
 def _left(end: float) -> float:
@@ -151,14 +180,14 @@ def _connected(host: str, port: int, end: float) -> socket.socket:
     raise failure or OSError(f"{host}: has no address")
 
 
-def _line(connection: ssl.SSLSocket, end: float) -> bytes:
-    """Read the first line of an answer.
+def _line(connection: ssl.SSLSocket, end: float, enough: int) -> bytes:
+    """Read the first line of an answer, or what is enough of it.
 
     Raises:
         EOFError: The connection was closed without a word.
     """
     line = b""
-    while b"\n" not in line and len(line) < _SHORT:
+    while b"\n" not in line and len(line) < enough:
         connection.settimeout(_left(end))
         if not (more := connection.recv(_SHORT)):
             break

@@ -42,6 +42,7 @@ def renew_stores(
         orders: Each with `path`, `mode`, `owner`, `jks` (or else PKCS #12), `password`
             (a file and the setting in it) and `ca`; with `key`, `certificate` and
             `alias` where it holds a key, and without them the CA's certificates.
+            `key_password` is the same as `password` for the key, if there is one.
 
     Raises:
         StoreError: There is no password or no keytool, or a store cannot be made.
@@ -106,7 +107,24 @@ def _with_key(order: Mapping[str, Any], password: str, work: Path) -> Path:
         *("-destkeystore", str(fresh), "-deststoretype", _kind(order)),
         *("-deststorepass:env", "STORE_PASSWORD"),
     )
+    own = _key_password(order)
+    if own is not None and own != password and order["jks"]:
+        _keytool(
+            password,
+            *("-keypasswd", "-alias", order["alias"], "-keystore", str(fresh)),
+            *("-storepass:env", "STORE_PASSWORD", "-keypass:env", "STORE_PASSWORD"),
+            *("-new:env", "KEY_PASSWORD"),
+            KEY_PASSWORD=own,
+        )
     return fresh
+
+
+def _key_password(order: Mapping[str, Any]) -> str | None:
+    """Return the password that the key has for itself; None without one."""
+    if not order.get("key_password"):
+        return None
+    file, name = order["key_password"]
+    return secret(Path(file), name)
 
 
 def _with_trust(order: Mapping[str, Any], password: str, work: Path) -> Path:
@@ -127,9 +145,15 @@ def _kind(order: Mapping[str, Any]) -> str:
     return "JKS" if order["jks"] else "PKCS12"
 
 
-def _keytool(password: str, *words: str) -> None:
-    """Run Java's keytool; `StoreError` with what it said if it fails."""
-    variables = {**os.environ, "STORE_PASSWORD": password, "LC_ALL": "C"}
+def _keytool(password: str, *words: str, **more: str) -> None:
+    """Run Java's keytool; `StoreError` with what it said if it fails.
+
+    Args:
+        password: In the environment as STORE_PASSWORD, with
+        more: other variables.
+        words: Its arguments.
+    """
+    variables = {**os.environ, "STORE_PASSWORD": password, "LC_ALL": "C", **more}
     done = subprocess.run(
         [_program(), "-J-Duser.language=en", *words],
         env=variables,

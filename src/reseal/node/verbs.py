@@ -22,7 +22,7 @@ from reseal.node.backup import back_up
 from reseal.node.copies import renew_copies
 from reseal.node.identity import identity, outcome
 from reseal.node.install import install
-from reseal.node.keys import make_keys, public_half, sign
+from reseal.node.keys import make_keys, public_half, sign, vouch
 from reseal.node.launch import end, launch, running
 from reseal.node.probe import probe_all
 from reseal.node.restore import restore
@@ -30,7 +30,7 @@ from reseal.node.signing import sign_requests
 from reseal.node.stage import stage
 from reseal.node.stores import renew_stores
 
-CONTRACT = 2
+CONTRACT = 3
 """Which arguments and answers these are."""
 
 Read = Callable[[], bytes]
@@ -84,6 +84,10 @@ def _make_keys(args: Sequence[str], read: Read) -> Any:
 
 def _sign(args: Sequence[str], read: Read) -> Any:
     return sign(Path(args[0]), base64.b64decode(read()))
+
+
+def _vouch(args: Sequence[str], read: Read) -> Any:
+    return vouch(Path(args[0]), base64.b64decode(read()))
 
 
 def _public_keys(args: Sequence[str], read: Read) -> Any:
@@ -148,6 +152,7 @@ VERBS: Mapping[str, Verb] = {
     "install": _install,
     "make_keys": _make_keys,
     "sign": _sign,
+    "vouch": _vouch,
     "public_keys": _public_keys,
     "identity": _identity,
     "run": _run,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from reseal.errors import NotFound
 from reseal.site.copies import Own, disagreements
+from reseal.site.copyfacts import CopyFacts, ExtensionFacts
 from reseal.site.enrol import look
-from reseal.site.facts import CopyFacts, ExtensionFacts, Fault
-from reseal.site.survey_copies import Place, read_copies
+from reseal.site.facts import Fault
+from reseal.site.places import Place
+from reseal.site.survey_copies import read_copies
 from reseal.site.survey_script import printable
 from reseal.site.target import Target
 from reseal.site.transport import read
@@ -34,11 +36,14 @@ async def own_of(at: Target) -> Own:
 async def read_again(
     at: Target, extension: ExtensionFacts
 ) -> tuple[list[CopyFacts], list[Fault]]:
-    """Return what an extension's copies hold now, and what cannot be read of them."""
+    """Return what an extension's copies hold now, and what cannot be read of them.
+
+    Those of pairs are not among them.
+    """
     places = [
         Place(copy.holds, copy.path, copy.format, copy.password)
         for copy in extension.copies
-        if not copy.own
+        if not copy.own and not copy.pair
     ]
     return await read_copies(at.facts, at.transport, places)
 

@@ -14,39 +14,40 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import posixpath
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from cryptography import x509
-
-from reseal.ca.setup import NewAuthority, ServerLeaf, new_authority
+from reseal.ca.newca import Leaf, NewAuthority
+from reseal.ca.setup import new_authority
 from reseal.certname import Certname
 from reseal.errors import NotFound, ResealError, StepFailed
 from reseal.site.agent_steps import Backup
+from reseal.site.ca_tree import (
+    Staging,
+    cadir_of,
+    key_path,
+    server_leaf,
+    stage_cadir,
+    stage_ssldir,
+)
 from reseal.site.context import Context
 from reseal.site.generation import Generation, server_of
+from reseal.site.pair_material import certificate_name, old_name, public_name
+from reseal.site.pairs import Pair
 from reseal.site.rundir import BUNDLE, CRLS
 from reseal.site.server_steps import UNREACHED, fault_of, server_name
 from reseal.site.target import Target
 from reseal.site.transport import check, read
-from reseal.x509.certificate import public_key, to_pem
-from reseal.x509.keys import PublicKey, dump_public, load_public
+from reseal.x509.bundle import load_certificate
+from reseal.x509.certexts import alt_names, extensions_of, puppet_extensions
+from reseal.x509.certificate import to_pem
+from reseal.x509.keys import PublicKey, load_public
 
-_SSL_DIRECTORIES = {
-    "certs": "0755",
-    "certificate_requests": "0755",
-    "private": "0750",
-    "private_keys": "0750",
-    "public_keys": "0755",
-}
-_KEY = "0640"
 _SAME = r"""
 for file in serial inventory.txt ca_crl.pem; do
     [ "$(sha256sum <"$1/$file")" = "$(sha256sum <"$2/$file")" ] || exit 1
 done
 """
-_PUBLIC = "0644"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +72,6 @@ class NodeSigner:
         return base64.b64decode(answer["signature"])
 
 
-@dataclass(slots=True)
-class Staging:
-    """A tree to be made on a node: directories, files, keys that are there."""
-
-    entries: list[dict[str, str]] = field(default_factory=list)
-
-    def directory(self, path: str, mode: str) -> None:
-        """Add a directory; its parent stands before it."""
-        self.entries.append({"path": path, "mode": mode})
-
-    def file(self, path: str, content: bytes, mode: str = _PUBLIC) -> None:
-        """Add a file."""
-        text = base64.b64encode(content).decode()
-        self.entries.append({"path": path, "mode": mode, "content": text})
-
-    def key(self, path: str, kept: str) -> None:
-        """Add a private key that lies at `kept` on the node."""
-        self.entries.append({"path": path, "mode": _KEY, "from": kept})
-
-
 class Prepare:
     """Make the new CA and the server's certificate in the run's directory."""
 
@@ -105,9 +86,11 @@ class Prepare:
                 hint="copy its ca_crt.pem and ca_crl.pem into the run's directory",
             )
         await _require_answer(at)
-        keys = await self._keys(at, run.plan.generation)
+        keys = await self._keys(at, run.plan.new_ca)
         made = await self._authority(at, run, keys)
         await self._stage(at, made, keys)
+        for pair, certificate in zip(_certified(run), made.others, strict=True):
+            run.directory.keep(certificate_name(pair), to_pem(certificate))
         run.directory.keep(CRLS, made.crl_pem)
         run.directory.keep(BUNDLE, made.bundle_pem)
         await at.mark("prepared")
@@ -126,7 +109,7 @@ class Prepare:
     ) -> NewAuthority:
         loop = asyncio.get_running_loop()
         signers = {n: NodeSigner(k, at, key_path(at, n), loop) for n, k in keys.items()}
-        wanted = run.plan.generation
+        wanted = run.plan.new_ca
         return await asyncio.to_thread(
             new_authority,
             shape=wanted.shape,
@@ -136,6 +119,7 @@ class Prepare:
             signer=signers["ca"],
             root_signer=signers.get("root"),
             server=server_leaf(at, keys["server"]),
+            others=[pair_leaf(run, pair) for pair in _certified(run)],
             ttl=wanted.ttl,
             now=run.clock.now(),
             first_serial=max(wanted.first_serial, await next_serial(at)),
@@ -195,6 +179,26 @@ class Install:
             await Prepare().do(at, run)
 
 
+def _certified(run: Context) -> list[Pair]:
+    """Return the pairs of the plan that get a certificate of their own."""
+    return [pair for pair in run.plan.pairs if pair.maker and pair.subject]
+
+
+def pair_leaf(run: Context, pair: Pair) -> Leaf:
+    """Return what the certificate of a pair says: what the old CA's one said.
+
+    Raises:
+        StepFailed: Its key has not been made.
+    """
+    public = run.directory.kept(public_name(pair))
+    old = run.directory.kept(old_name(pair))
+    if public is None or old is None:
+        raise StepFailed(f"{pair.title}: its key has not been made anew yet")
+    said = extensions_of(load_certificate(old))
+    values = puppet_extensions(said)
+    return Leaf(Certname(pair.subject), load_public(public), alt_names(said), values)
+
+
 async def next_serial(at: Target) -> int:
     """Return what the old CA's `serial` file says now; 1 when it says nothing."""
     cadir = cadir_of(at)[0]
@@ -227,68 +231,3 @@ async def _start_again(at: Target) -> None:
         await at.start(service)
     if agent is not None and agent.active:
         await at.start(agent)
-
-
-def key_path(at: Target, name: str) -> str:
-    """Return where the run keeps a new key on the node until it is in place."""
-    return f"{at.backup}/keys/{name}.pem"
-
-
-def cadir_of(at: Target) -> tuple[str, str | None]:
-    """Return the cadir, and its path inside the ssldir; None if it lies elsewhere.
-
-    Raises:
-        StepFailed: The survey found none.
-    """
-    cadir, ssldir = server_of(at.facts).cadir, at.setting("ssldir")
-    if cadir is None:
-        raise StepFailed(f"{at.name}: no CA was found there")
-    inside = posixpath.relpath(cadir, ssldir)
-    return cadir, None if inside.startswith("..") else inside
-
-
-def server_leaf(at: Target, key: PublicKey) -> ServerLeaf:
-    """Return what the server's certificate says: the old one's names and facts."""
-    old, name = at.facts.hostcert, at.facts.certname
-    extensions = dict(old.extensions) if old else {}
-    names = old.alt_names if old else ("DNS:puppet", f"DNS:{name}")
-    return ServerLeaf(Certname(name), key, names, extensions)
-
-
-def stage_ssldir(
-    at: Target, made: NewAuthority, certificate: x509.Certificate
-) -> Staging:
-    """Return the server's own SSL directory, as Puppet lays it out."""
-    tree, name = Staging(), at.facts.certname
-    ssldir = at.setting("ssldir")
-    for directory, mode in _SSL_DIRECTORIES.items():
-        tree.directory(directory, mode)
-    place = {key: _inside(at, key, ssldir) for key in ("hostcert", "hostprivkey")}
-    place |= {key: _inside(at, key, ssldir) for key in ("localcacert", "hostcrl")}
-    tree.file(place["localcacert"], made.bundle_pem)
-    tree.file(place["hostcrl"], made.crl_pem)
-    tree.file(place["hostcert"], to_pem(certificate))
-    tree.key(place["hostprivkey"], key_path(at, "server"))
-    tree.file(f"public_keys/{name}.pem", dump_public(public_key(certificate)))
-    return tree
-
-
-def stage_cadir(
-    tree: Staging, prefix: str, at: Target, made: NewAuthority, keys: Collection[str]
-) -> None:
-    """Add the CA's directory to a tree; `keys` names the keys that were made."""
-    for directory in ("requests", "signed"):
-        tree.directory(prefix + directory, "0755")
-    for path, content in made.files.items():
-        tree.file(prefix + path, content)
-    tree.key(f"{prefix}ca_key.pem", key_path(at, "ca"))
-    if "root" in keys:
-        tree.key(f"{prefix}root_key.pem", key_path(at, "root"))
-
-
-def _inside(at: Target, setting: str, ssldir: str) -> str:
-    path = posixpath.relpath(at.setting(setting), ssldir)
-    if path.startswith(".."):
-        hint = "set it back to its default for the time of the regeneration"
-        raise StepFailed(f"{at.name}: {setting} lies outside of ssldir", hint=hint)
-    return path

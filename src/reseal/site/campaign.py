@@ -15,23 +15,26 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reseal.clock import Clock
-from reseal.errors import JournalError, ResealError
+from reseal.errors import ResealError
 from reseal.site.check import Check
 from reseal.site.claim import claim, claim_again, may_resume, release
 from reseal.site.context import Context, Limits
 from reseal.site.fleet import Fleet
 from reseal.site.journal import Journal, Line, read_journal
 from reseal.site.plan import Plan
+from reseal.site.proving import can_be_proven, prove
 from reseal.site.report import page_of, report_of
 from reseal.site.rollback import Rollback
 from reseal.site.roster import Roster
 from reseal.site.run import Outcome, Runner, Told
 from reseal.site.rundir import BUNDLE, CRLS, JOURNAL, PAGE, REPORT, RunDirectory
-from reseal.site.target import UNREADABLE, Target
+from reseal.site.target import Target
 from reseal.site.transport import check
-from reseal.site.verify import Standard, standard_for, verify_node
 
-_TIDY = 'cd "$1" && rm -rf aside new keys scratch agent.pid && : >finished && sync'
+_TIDY = r"""
+cd "$1" &&
+rm -rf aside new keys pairs scratch agent.pid && : >finished && sync
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ async def _carry_on(
         if left:
             outcome = await Runner(run, journal, hands.step).carry_out()
         checks: list[Check] = []
-        if directory.kept(BUNDLE) is not None and outcome.done:
+        if can_be_proven(run) and outcome.done:
             checks = await prove(run, outcome.done, hands.checked)
         ended = Ended(outcome, tuple(checks))
         journal.write("end", note="proven" if ended.proven else "not proven")
@@ -128,7 +131,8 @@ async def _tidy(run: Context, names: tuple[str, ...], hands: Hands) -> None:
     async def one(name: str) -> None:
         try:
             at = await run.target(name)
-            await check(at.transport, _TIDY, at.backup)
+            if name in names:
+                await check(at.transport, _TIDY, at.backup)
             if name == run.plan.ca.name:
                 await release(at)
         except ResealError as error:
@@ -190,42 +194,6 @@ async def verify(directory: RunDirectory, fleet: Fleet, hands: Hands) -> list[Ch
     plan, roster = directory.plan(), directory.roster()
     run = Context(plan, roster, fleet, directory, hands.limits, hands.clock, hands.tell)
     return await prove(run, _names(plan), hands.checked)
-
-
-async def prove(
-    run: Context, names: tuple[str, ...], checked: Callable[[list[Check]], None]
-) -> list[Check]:
-    """Prove nodes of a run against its new CA."""
-    bundle, crls = run.directory.kept(BUNDLE), run.directory.kept(CRLS)
-    if bundle is None or crls is None:
-        raise JournalError(f"{run.plan.run}: has no new CA yet")
-    old = frozenset(
-        ca.key_fingerprint
-        for node in run.plan.facts
-        for ca in (*node.trusted, *(node.server.ca if node.server else ()))
-    )
-    standard = standard_for(run.plan.ca, bundle, crls, old, run.clock.now())
-    found: list[Check] = []
-
-    async def one(name: str) -> None:
-        checks = await _proof(run, name, standard)
-        checked(checks)
-        found.extend(checks)
-
-    nodes = [node for node in run.roster.nodes if node.name in names]
-    await run.fleet.each(nodes, lambda node, _: one(node.name))
-    return sorted(found, key=lambda each: names.index(each.node))
-
-
-async def _proof(run: Context, name: str, standard: Standard) -> list[Check]:
-    """Prove one node; whatever is wrong with it is a failed check of its own."""
-    try:
-        return await verify_node(await run.target(name), standard)
-    except ResealError as error:
-        return [Check(name, "reachable", False, str(error))]
-    except UNREADABLE:
-        note = f"{name}: answers what cannot be read"
-        return [Check(name, "readable", False, note)]
 
 
 @asynccontextmanager

@@ -74,7 +74,8 @@ class Context:
             hint = "the site file has changed since the plan was made"
             raise NotFound(f"{name}: not in the roster", hint=hint)
         transport = await self.fleet.connect(node)
-        return Target(self.plan.node(name), transport, self.plan.run)
+        whole = self.plan.goal == "regenerate"
+        return Target(self.plan.node(name), transport, self.plan.run, whole)
 
     async def desk(self) -> SigningDesk:
         """Return the desk where requests are signed, the same for all nodes."""

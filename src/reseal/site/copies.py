@@ -8,10 +8,12 @@ Sources: docs/reference/extensions.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from reseal.site.facts import CertificateFacts, CopyFacts, ExtensionFacts, NodeFacts
+from reseal.site.copyfacts import CopyFacts, ExtensionFacts
+from reseal.site.facts import NodeFacts
+from reseal.site.material import CertificateFacts
 
 _READABLE = 0o007
 
@@ -71,7 +73,7 @@ def obstacles(extension: ExtensionFacts, node: NodeFacts) -> Iterator[str]:
     ]
     known = {each.key_fingerprint for each in (*held, *_there(node.hostcert))}
     for copy in extension.copies:
-        if not copy.own:
+        if not copy.own and not copy.pair:
             for text in _obstacles(copy, node, known):
                 yield f"{extension.title}: {copy.path}: {text}"
 
@@ -90,6 +92,8 @@ def _obstacles(copy: CopyFacts, node: NodeFacts, known: set[str]) -> Iterator[st
         yield "lies where a run clears everything"
     if copy.keys > ("key" in copy.holds):
         yield "holds a private key besides"
+    if copy.certificates and copy.holds == ("key",):
+        yield "holds certificates besides"
     if "key" in copy.holds and copy.key is None:
         yield "holds no key that can be read"
     elif "key" in copy.holds and copy.key not in known:
@@ -110,19 +114,51 @@ def _strangers(copy: CopyFacts, node: NodeFacts) -> Iterator[str]:
             yield "holds no certificate"
         elif held[0].subject != node.certname:
             yield f"is for {held[0].subject}, whom no run renews"
-        elif not _is_puppets(held[0].issuer, subjects):
+        elif not is_puppets(held[0].issuer, subjects):
             yield f"is of another CA, {held[0].issuer}"
         held = held[1:]
     if "ca" in copy.holds and not held:
         yield "holds no certificate of a CA"
-    others = [e.subject for e in held if not _is_puppets(e.subject, subjects)]
+    others = [e.subject for e in held if not is_puppets(e.subject, subjects)]
     if others:
         yield f"holds certificates of other CAs, as {others[0]}"
 
 
-def _is_puppets(name: str, trusted: set[str]) -> bool:
+def is_puppets(name: str, trusted: set[str]) -> bool:
     """Tell whether a name is a Puppet CA's, of whatever generation."""
     return name in trusted or name.startswith(("Puppet CA: ", "Puppet Root CA: "))
+
+
+def puppets(copies: Sequence[CopyFacts], node: NodeFacts) -> Iterator[CopyFacts]:
+    """Yield those copies that have to do with Puppet's CA, and leave out the others.
+
+    For services whose configuration names files of other CAs, too.
+    """
+    names = {each.subject for each in node.trusted}
+    whole = [*map(_as_found, copies)]
+    certified = {
+        each.key_fingerprint
+        for copy in whole
+        if "certificate" in copy.holds
+        for each in copy.certificates[:1]
+        if is_puppets(each.issuer, names)
+    } | {each.key_fingerprint for each in _there(node.hostcert)}
+    for copy in whole:
+        issuers = {each.issuer for each in copy.certificates}
+        issuers |= {each.issuer for each in copy.crls}
+        if copy.own or copy.key in certified or _any_puppets(issuers, names):
+            yield copy
+
+
+def _as_found(copy: CopyFacts) -> CopyFacts:
+    """Return a copy of a certificate that has the CA's behind it as what it is."""
+    if copy.holds == ("certificate",) and len(copy.certificates) > 1:
+        return replace(copy, holds=("certificate", "ca"))
+    return copy
+
+
+def _any_puppets(issuers: Collection[str], names: set[str]) -> bool:
+    return any(is_puppets(issuer, names) for issuer in issuers)
 
 
 def unsafe(copy: CopyFacts) -> bool:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from reseal.errors import PlanStale
 from reseal.site.copies import obstacles
-from reseal.site.facts import ExtensionFacts, NodeFacts, ServiceFacts
-from reseal.site.plan import Plan, without_extensions
+from reseal.site.copyfacts import ExtensionFacts
+from reseal.site.facts import NodeFacts
+from reseal.site.material import ServiceFacts
+from reseal.site.plan import Plan, with_extensions
 
 _SETTINGS = (
     "ssldir",
@@ -34,7 +36,10 @@ def _name(service: ServiceFacts | None) -> str | None:
 
 def _copies(extension: ExtensionFacts, node: NodeFacts) -> object:
     """Return what of an extension's copies a run relies on."""
-    copies = [(c.path, c.own, c.there, c.format) for c in extension.copies]
+    copies = [
+        (c.path, c.own, c.there, c.format, c.pair, c.pair and c.key)
+        for c in extension.copies
+    ]
     return extension.name, copies, [*obstacles(extension, node)]
 
 
@@ -64,7 +69,7 @@ def require_unmoved(plan: Plan, facts: Sequence[NodeFacts]) -> None:
     Raises:
         PlanStale: Something the plan relies on is different; all of it is named.
     """
-    facts = without_extensions(facts, plan.choices.skip)
+    facts = with_extensions(facts, plan.choices)
     moved = list(differences(plan, facts))
     if moved:
         hint = "make a new plan: reseal site plan"

@@ -16,11 +16,11 @@ from typing import Any
 from reseal.site.agreement import own_of, read_again
 from reseal.site.check import Check, refusal
 from reseal.site.copies import Own, disagreements
+from reseal.site.copyfacts import CopyFacts, ExtensionFacts
 from reseal.site.extension_steps import answer_fault, door_probe, is_answering
-from reseal.site.facts import CopyFacts, ExtensionFacts
 from reseal.site.target import Target
 
-_WAY = ("host", "port", "path", "say", "connect")
+_WAY = ("host", "port", "path", "say", "enough", "before", "connect")
 _REFUSED = (400, 401, 403)
 """What web servers answer to a certificate that they do not take, after a handshake."""
 
@@ -59,7 +59,8 @@ async def _doors(at: Target, extension: ExtensionFacts) -> Iterator[Check]:
         return iter(())
     new = door_probe(at, extension.door) | {"expected": at.setting("hostcert")}
     probes: list[dict[str, Any]] = [new]
-    if extension.door.client and at.facts.key_matches and await at.has("manifest"):
+    old_one = at.whole and extension.door.client and at.facts.key_matches
+    if old_one and await at.has("manifest"):
         old: dict[str, Any] = {n: new[n] for n in _WAY if n in new}
         for part in ("certificate", "key"):
             old[part] = at.kept(new[part])

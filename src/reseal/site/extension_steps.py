@@ -15,22 +15,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reseal.errors import CommandFailed, StepFailed
-from reseal.extensions.protocol import Material
+from reseal.extensions.protocol import DoorRule
 from reseal.site.agreement import agree
 from reseal.site.check import REFUSALS
 from reseal.site.context import Context
 from reseal.site.copies import mode_for
-from reseal.site.facts import CopyFacts, DoorFacts, ExtensionFacts
+from reseal.site.copyfacts import CopyFacts, ExtensionFacts
+from reseal.site.places import OWN
 from reseal.site.server_steps import PAUSE, checks_revocation, last_words
 from reseal.site.target import Target
 from reseal.site.transport import check
 
-_SOURCES: dict[Material, str] = {
-    "certificate": "hostcert",
-    "key": "hostprivkey",
-    "ca": "localcacert",
-    "crl": "hostcrl",
-}
 COPIED, STARTED = "copied", "services-started"
 """Marks of what is done."""
 
@@ -47,9 +42,9 @@ class RenewCopies:
         # Whoever started before reads the copies of before.
         await check(at.transport, 'rm -f "$1"', f"{at.backup}/{STARTED}")
         copies = [copy for each in at.facts.extensions for copy in each.copies]
-        copies = [copy for copy in copies if not copy.own and copy.there]
-        if pem := [_order(at, each) for each in copies if each.format == "pem"]:
-            await at.ask("copies", stdin=json.dumps(pem).encode(), timeout=300)
+        copies = [c for c in copies if c.there and not c.own and not c.pair]
+        if files := [_order(at, each) for each in copies if each.format != "java"]:
+            await at.ask("copies", stdin=json.dumps(files).encode(), timeout=300)
         if stores := [_store(at, each) for each in copies if each.format == "java"]:
             data = json.dumps(stores).encode()
             await at.ask("stores", at.backup, stdin=data, timeout=600)
@@ -57,12 +52,13 @@ class RenewCopies:
 
 
 def _order(at: Target, copy: CopyFacts) -> dict[str, Any]:
-    return {
+    order: dict[str, Any] = {
         "path": copy.path,
         "owner": copy.owner,
         "mode": mode_for(copy),
-        "from": [at.setting(_SOURCES[each]) for each in copy.holds],
+        "from": [at.setting(OWN[each]) for each in copy.holds],
     }
+    return order | ({"der": copy.holds[0]} if copy.format == "der" else {})
 
 
 def _store(at: Target, copy: CopyFacts) -> dict[str, Any]:
@@ -73,12 +69,13 @@ def _store(at: Target, copy: CopyFacts) -> dict[str, Any]:
         "mode": mode_for(copy),
         "jks": copy.jks,
         "password": copy.password,
-        "ca": at.setting(_SOURCES["ca"]),
+        "ca": at.setting(OWN["ca"]),
     }
     if "key" in copy.holds:
         order["alias"] = copy.alias
-        order["key"] = at.setting(_SOURCES["key"])
-        order["certificate"] = at.setting(_SOURCES["certificate"])
+        order["key_password"] = copy.key_password
+        order["key"] = at.setting(OWN["key"])
+        order["certificate"] = at.setting(OWN["certificate"])
     return order
 
 
@@ -191,7 +188,7 @@ async def wait_for_answer(at: Target, extension: ExtensionFacts, limit: int) -> 
         await asyncio.sleep(PAUSE)
 
 
-async def fault_of_door(at: Target, door: DoorFacts | None) -> str | None:
+async def fault_of_door(at: Target, door: DoorRule | None) -> str | None:
     """Return what is wrong with a service's answer; None when it is right."""
     if door is None:
         return None
@@ -200,7 +197,7 @@ async def fault_of_door(at: Target, door: DoorFacts | None) -> str | None:
     return answer_fault(door, answer)
 
 
-def answer_fault(door: DoorFacts | None, answer: Mapping[str, Any]) -> str | None:
+def answer_fault(door: DoorRule | None, answer: Mapping[str, Any]) -> str | None:
     """Return what is wrong with what a service answered to a probe."""
     if "error" in answer:
         return str(answer["error"])
@@ -212,7 +209,7 @@ def answer_fault(door: DoorFacts | None, answer: Mapping[str, Any]) -> str | Non
     return None if answer["status"] == 200 else f"HTTP status {answer['status']}"
 
 
-def door_probe(at: Target, door: DoorFacts) -> dict[str, Any]:
+def door_probe(at: Target, door: DoorRule) -> dict[str, Any]:
     """Return a question to a service, asked as the node with all it has."""
     probe: dict[str, Any] = {
         "host": at.facts.certname,
@@ -224,6 +221,9 @@ def door_probe(at: Target, door: DoorFacts) -> dict[str, Any]:
     }
     if door.say:
         probe["say"] = door.say
+        probe["enough"] = max(map(len, door.answer))
+    if door.before:
+        probe["before"] = door.before
     if door.address:
         probe["connect"] = door.address
     if checks_revocation(at):

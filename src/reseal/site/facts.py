@@ -8,10 +8,10 @@ because a plan file carries the facts it was made for.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal
 
-from reseal.extensions.protocol import Format, Material
+from reseal.site.copyfacts import ExtensionFacts
+from reseal.site.material import CertificateFacts, CrlFacts, ServiceFacts
 
 Role = Literal["ca", "server", "agent"]
 ServiceManager = Literal[
@@ -41,69 +41,6 @@ class Fault:
     severity: Severity
     message: str
     remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateFacts:
-    """A certificate, by what tells it apart.
-
-    Attributes:
-        subject: Common name.
-        issuer: Common name of the issuer; never enough to tell two CAs apart.
-        serial: Serial number.
-        fingerprint: SHA-256 over the certificate's DER.
-        key_fingerprint: SHA-256 over the DER of its SubjectPublicKeyInfo.
-        key: Kind and size, as `rsa:4096` or `ec:secp256r1`.
-        not_before: Aware, UTC.
-        not_after: Aware, UTC.
-        alt_names: As `DNS:name` and `IP:address`, in the certificate's order.
-        extensions: Puppet's extensions: dotted OID to value.
-    """
-
-    subject: str
-    issuer: str
-    serial: int
-    fingerprint: str
-    key_fingerprint: str
-    key: str
-    not_before: datetime
-    not_after: datetime
-    alt_names: tuple[str, ...] = ()
-    extensions: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class CrlFacts:
-    """A revocation list on a node.
-
-    Attributes:
-        issuer: Common name of the issuer.
-        number: cRLNumber, or None where the list has none.
-        next_update: Aware, UTC; None where the list has none.
-        entries: How many serial numbers it lists.
-        fingerprint: SHA-256 over its DER.
-    """
-
-    issuer: str
-    number: int | None
-    next_update: datetime | None
-    entries: int
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceFacts:
-    """A service of the node's service manager.
-
-    Attributes:
-        name: Its name there.
-        active: It runs now.
-        enabled: It starts at boot; None where the manager does not say.
-    """
-
-    name: str
-    active: bool
-    enabled: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,88 +84,6 @@ class ServerFacts:
     certificates: int
     port: int
     infra: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CopyFacts:
-    """A copy of a node's material, as a service keeps it.
-
-    Attributes:
-        holds: What is meant to be in it, in order.
-        format: How it is held.
-        path: Its place; of Puppet's own file with links followed.
-        own: It is no copy, but Puppet's own file.
-        there: The file is there.
-        link: Where it leads, if it is a link to what is not Puppet's own.
-        cleared: It lies where a run clears or replaces everything.
-        owner: `user:group`.
-        mode: Permission bits in octal, as `0640`.
-        certificates: The certificates in it.
-        crls: The revocation lists in it.
-        key: Fingerprint of the public half of the key in it.
-        keys: How many private keys are in it, as PEM.
-        alias: The key's name in a key store.
-        jks: A key store is one of Java's own kind, and not PKCS #12.
-        password: Where its password stands: file and setting.
-    """
-
-    holds: tuple[Material, ...]
-    path: str
-    own: bool
-    there: bool
-    link: str = ""
-    cleared: bool = False
-    owner: str = ""
-    mode: str = ""
-    certificates: tuple[CertificateFacts, ...] = ()
-    crls: tuple[CrlFacts, ...] = ()
-    key: str | None = None
-    keys: int = 0
-    format: Format = "pem"
-    alias: str = ""
-    jks: bool = False
-    password: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DoorFacts:
-    """Where a service answers over TLS.
-
-    Attributes:
-        port: TCP.
-        path: With HTTP, what has status 200.
-        client: It wants certificates of its clients, and refuses old ones.
-        address: Where it is asked, if not under the node's certname.
-        say: What is said without HTTP.
-        answer: What an answer to that begins with: one of these.
-    """
-
-    port: int
-    path: str
-    say: str = ""
-    answer: tuple[str, ...] = ()
-    client: bool = True
-    address: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ExtensionFacts:
-    """A service on a node that keeps copies.
-
-    Attributes:
-        name, title: Of the extension.
-        services: Its services, in the order of a start.
-        copies: Its copies, and Puppet's own files that it reads.
-        door: Where it answers; None for one that does not.
-        first: It is renewed before the other agents.
-    """
-
-    name: str
-    title: str
-    services: tuple[ServiceFacts, ...]
-    copies: tuple[CopyFacts, ...]
-    door: DoorFacts | None = None
-    first: bool = True
 
 
 @dataclass(frozen=True, slots=True)

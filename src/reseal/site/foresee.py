@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from reseal.site.facts import NodeFacts
+from reseal.site.pairs import left_alone
 
 
 def warnings_of(
@@ -23,6 +24,7 @@ def warnings_of(
         if "ca" not in node.roles and node.name not in allowed:
             found.extend(_of_names(node))
         found.extend(_of_agent(node))
+    found.extend(_of_pairs(facts))
     return tuple(dict.fromkeys(found))
 
 
@@ -66,6 +68,18 @@ def foreign_names(node: NodeFacts) -> tuple[str, ...]:
     """Return the alternative names of a node's certificate besides its own."""
     names = node.hostcert.alt_names if node.hostcert else ()
     return tuple(name for name in names if name != f"DNS:{node.certname}")
+
+
+def _of_pairs(facts: Sequence[NodeFacts]) -> Iterator[str]:
+    """Tell of certificates and public keys whose private half is on no node."""
+    where: dict[str, list[str]] = {}
+    for each in left_alone(facts):
+        where.setdefault(each.copy.pair, []).append(f"{each.node.name}")
+    for pair, names in where.items():
+        yield (
+            f"{pair}: its private key is on no node: its certificate on "
+            f"{', '.join(dict.fromkeys(names))} is not renewed; do that by hand"
+        )
 
 
 def _of_agent(node: NodeFacts) -> Iterator[str]:

@@ -17,8 +17,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from reseal.site.check import Check
-from reseal.site.facts import CertificateFacts
 from reseal.site.journal import Line
+from reseal.site.material import CertificateFacts
+from reseal.site.pairs import shared
 from reseal.site.plan import Plan
 from reseal.x509.bundle import load_certificates
 from reseal.x509.certificate import common_name, fingerprint
@@ -99,6 +100,7 @@ def report_of(
         "proven": sorted(good),
         "left_out": plan.left_out,
         "warnings": list(plan.warnings),
+        "shared_keys": [shared(pair) for pair in plan.pairs],
         "failures": {n: why for n, why in failed.items() if n not in good},
         "checks": [asdict(each) for each in checks],
         "timeline": [asdict(bar) for bar in timeline],

@@ -27,17 +27,17 @@ from reseal.site.server_steps import (
     PAUSE,
     STARTS,
     last_words,
-    server_name,
+    served_name,
     service_of,
 )
 from reseal.site.target import Target
 from reseal.site.transport import check
 
 _FORGET = r"""
-cd "$1" || exit 1
-rm -rf aside new keys scratch
+cd "$1" 2>/dev/null || exit 0
+rm -rf aside new keys pairs scratch
 rm -f setting-aside set-aside installed prepared clearing cleared started finished \
-    copied services-started
+    copied services-started pairs-copied
 : >rolled-back
 sync
 """
@@ -61,7 +61,7 @@ class Rollback:
         """Take back every node's part of the run, the CA's host first."""
         host = self._run.plan.ca.name
         names = dict.fromkeys(step.node for step in self._run.plan.steps)
-        await self._nodes([host])
+        await self._nodes([host] if host in names else [])
         if not self._failed:
             await self._nodes([name for name in names if name != host])
         left = [n for n in names if n not in self._done and n not in self._failed]
@@ -96,23 +96,34 @@ class Rollback:
     async def _take_back(self, at: Target) -> None:
         replaced = await at.has("clearing") or await at.has("setting-aside")
         replaced = replaced or await at.has(COPIED)
+        # Where only copies are replaced nothing else tells that this was begun.
+        replaced = replaced or (not at.whole and await at.has("manifest"))
         await _end_background(at)
         if replaced:
             if not await at.has("manifest"):
                 raise StepFailed(f"{at.name}: its backup is gone: {at.backup}")
             await self._restore(at)
+        if at.whole:
+            await self._settle_puppet(at, replaced)
+        if replaced:
+            await self._settle_services(at)
+        await check(at.transport, _FORGET, at.backup)
+
+    async def _settle_puppet(self, at: Target, replaced: bool) -> None:
+        """Leave server and agent as they were found."""
         server = at.facts.server
         if server is not None and server.service is not None:
             await self._settle_server(at, server, restart=replaced)
         agent = at.facts.agent
         if agent is not None and await at.is_active(agent) != agent.active:
             await (at.start(agent) if agent.active else at.stop(agent))
-        if replaced:
-            await self._settle_services(at)
-        if await at.has("manifest"):
-            await check(at.transport, _FORGET, at.backup)
 
     async def _restore(self, at: Target) -> None:
+        if at.whole:
+            await self._stop_puppet(at)
+        await at.ask("restore", at.backup, *at.paths, timeout=3600)
+
+    async def _stop_puppet(self, at: Target) -> None:
         await StopAgent().do(at, self._run)
         if at.facts.server is not None and at.facts.server.service is not None:
             service = service_of(at)
@@ -120,7 +131,6 @@ class Rollback:
                 await at.stop(service)
         # A start that was under way when the run was killed has come through by now.
         await StopAgent().do(at, self._run)
-        await at.ask("restore", at.backup, *at.paths, timeout=3600)
 
     async def _settle_services(self, at: Target) -> None:
         """Have services read their old copies; what is with these is as it was."""
@@ -176,7 +186,7 @@ async def _unlike_found(at: Target, port: int) -> str | None:
     The chain is not verified: the old CA or its revocation list may have expired,
     and such a site can be taken back, too.
     """
-    probe = {"host": server_name(at), "port": port, "path": "/"}
+    probe = {"host": served_name(at), "port": port, "path": "/"}
     probe["expected"] = at.setting("hostcert")
     answers = await at.ask("probe", stdin=json.dumps([probe]).encode(), timeout=60)
     answer = answers[0]

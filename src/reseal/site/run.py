@@ -1,9 +1,9 @@
 """Carry out a plan, from the beginning or from where it was left.
 
 Guarantee: a step's beginning is in the journal before the step begins; a step that
-a look at the node finds done is not done again.  A failure at the CA's host or at
-a canary ends the run before anything else is touched; later on a node that fails
-does not stop the others, up to a limit.
+a look at the node finds done is not done again.  A failure at the CA's host, at the
+first compiler or at a canary ends the run before anything else is touched; later on a
+node that fails does not stop the others, up to a limit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 from reseal.errors import ResealError
 from reseal.site.context import Context
 from reseal.site.journal import Journal
-from reseal.site.sequence import Action, Step
+from reseal.site.sequence import PAIRS, Action, Step
 from reseal.site.steps import ACTS, Act
 from reseal.site.target import UNREADABLE
 
@@ -74,14 +74,14 @@ class Runner:
     async def carry_out(self) -> Outcome:
         """Do what is left of the plan, phase by phase."""
         for phase in self._run.plan.phases:
-            nodes = self._run.plan.of(phase)
+            nodes, before = self._run.plan.of(phase), len(self._failed)
             await self._phase(list(nodes.values()))
-            if self._failed and self._must_stop(phase):
+            if len(self._failed) > before and self._must_stop(phase):
                 break
         return self._outcome()
 
     def _must_stop(self, phase: str) -> bool:
-        if phase in ("ca", "canary"):
+        if phase in (PAIRS, "ca", "compiler 1", "canary"):
             return True
         return len(self._failed) > self._run.limits.failures
 

@@ -1,8 +1,9 @@
 """Which acts a regeneration consists of, and their order.
 
 Guarantee: the CA's host comes first and alone, and after it, one at a time, nodes
-whose services all others need; one node of each platform and version goes before all
-others of its kind; compilers go one at a time.
+whose services all others need; compilers go one at a time, before the agents that have
+their catalogs from them; then one node of each platform and version goes before all
+others of its kind.
 
 Sources: Puppet, "SSL: Regenerating All Certificates in a Puppet Deployment",
 steps 1 and 3.
@@ -16,6 +17,10 @@ from typing import Literal
 
 from reseal.site.facts import NodeFacts
 from reseal.site.generation import ca_host
+from reseal.site.pairs import Pair
+
+PAIRS = "shared keys"
+"""The phase in which keys that several nodes share are made."""
 
 Action = Literal[
     "agent.backup",
@@ -30,6 +35,9 @@ Action = Literal[
     "server.start",
     "extension.copy",
     "extension.start",
+    "copies.backup",
+    "pair.make",
+    "pair.copy",
 ]
 
 
@@ -57,35 +65,80 @@ class Step:
     seconds: int
 
 
-def steps_of(facts: Sequence[NodeFacts], batch: int) -> Iterator[Step]:
+def steps_of(
+    facts: Sequence[NodeFacts], batch: int, pairs: Sequence[Pair] = ()
+) -> Iterator[Step]:
     """Yield every step of a regeneration, in order.
 
     Args:
         facts: The nodes that take part, the CA's host among them.
         batch: How many nodes make a batch.
+        pairs: Keys that several nodes share.
     """
     host = ca_host(facts)
+    holders = {name for pair in pairs if pair.maker for name in pair.holders}
+    for node in facts:
+        if node.name in holders:
+            yield from _node_steps(node, PAIRS, ("pair.make",))
     yield from _node_steps(host, "ca", _CA)
     if host.extensions:
         yield from _node_steps(host, _services(host), _COPIES)
     agents = [node for node in facts if node is not host]
-    needed = [node for node in agents if any(each.first for each in node.extensions)]
+    yield from _agents(agents, batch)
+    yield from _node_steps(host, "server's run", ("agent.run",))
+    have = {name for pair in pairs for name in (*pair.holders, *pair.readers)}
+    sharing = [node for node in facts if node.name in have]
+    yield from _in_batches(sharing, batch, f"{PAIRS}, batch", ("pair.copy",))
+
+
+def renewal_steps(facts: Sequence[NodeFacts], batch: int) -> Iterator[Step]:
+    """Yield the steps that renew copies, and nothing of Puppet's, in order.
+
+    Args:
+        facts: The nodes that have extensions.
+        batch: How many nodes make a batch.
+    """
+    actions: tuple[Action, ...] = ("copies.backup", *_COPIES)
+    needed = [node for node in facts if any(each.first for each in node.extensions)]
     for node in needed:
-        yield from _node_steps(node, _services(node), _actions(node))
-    names = {node.name for node in needed}
-    agents = [node for node in agents if node.name not in names]
-    compilers = [node for node in agents if node.server is not None]
-    plain = [node for node in agents if node.server is None]
+        yield from _node_steps(node, _services(node), actions)
+    rest = [node for node in facts if node not in needed]
+    yield from _in_batches(rest, batch, "batch", actions)
+
+
+def _agents(agents: Sequence[NodeFacts], batch: int) -> Iterator[Step]:
+    """Yield the steps of every node but the CA's host.
+
+    Compilers need services such as PuppetDB's; the agents of these services may need
+    a compiler for their runs, which then come after the compilers.
+    """
+    needed = [node for node in agents if any(each.first for each in node.extensions)]
+    others = [node for node in agents if node not in needed]
+    compilers = [node for node in others if node.server is not None]
+    plain = [node for node in others if node.server is None]
+    later: tuple[Action, ...] = ("agent.run",) if compilers else ()
+    for node in needed:
+        actions = (each for each in _actions(node) if each not in later)
+        yield from _node_steps(node, _services(node), actions)
+    for number, node in enumerate(compilers, 1):
+        yield from _node_steps(node, f"compiler {number}", _actions(node))
+    for node in needed if later else ():
+        yield from _node_steps(node, "services' runs", later)
     canaries = _canaries(plain)
     rest = [node for node in plain if node not in canaries]
     for node in canaries:
         yield from _node_steps(node, "canary", _actions(node))
-    for number, node in enumerate(compilers, 1):
-        yield from _node_steps(node, f"compiler {number}", _actions(node))
-    for start in range(0, len(rest), batch):
-        for node in rest[start : start + batch]:
-            yield from _node_steps(node, f"batch {start // batch + 1}", _actions(node))
-    yield from _node_steps(host, "server's run", ("agent.run",))
+    yield from _in_batches(rest, batch, "batch", ())
+
+
+def _in_batches(
+    nodes: Sequence[NodeFacts], batch: int, phase: str, actions: tuple[Action, ...]
+) -> Iterator[Step]:
+    """Yield nodes' actions, or all that is done to each, some nodes at once."""
+    for start in range(0, len(nodes), batch):
+        name = f"{phase} {start // batch + 1}"
+        for node in nodes[start : start + batch]:
+            yield from _node_steps(node, name, actions or _actions(node))
 
 
 def _services(node: NodeFacts) -> str:
@@ -152,6 +205,9 @@ _TOLD: dict[Action, tuple[str, str, int]] = {
     "server.stop": ("stop the server", "the site", 3),
     "extension.copy": ("renew the copies of its services", "", 1),
     "extension.start": ("start these services anew, be answered", "the services", 40),
+    "copies.backup": ("back up the copies, prove the backup", "", 1),
+    "pair.make": ("see who has shared keys, make them anew", "", 5),
+    "pair.copy": ("carry the new shared keys, start what reads them", "", 2),
     "server.start": ("start the server, wait until it answers", "the site", 40),
 }
 

@@ -14,8 +14,8 @@ import json
 
 from reseal.errors import CommandFailed, SiteError, StepFailed
 from reseal.site.context import Context
-from reseal.site.facts import ServiceFacts
 from reseal.site.generation import server_of
+from reseal.site.material import ServiceFacts
 from reseal.site.platform import service_command
 from reseal.site.target import Target
 
@@ -100,7 +100,7 @@ async def fault_of(at: Target) -> str | None:
     the server must show the certificate that lies in the SSL directory.
     """
     probe = {
-        "host": server_name(at),
+        "host": served_name(at),
         "port": server_of(at.facts).port,
         "path": "/puppet-ca/v1/certificate/ca?environment=production",
         "bundle": at.setting("localcacert"),
@@ -120,6 +120,14 @@ async def fault_of(at: Target) -> str | None:
 def server_name(at: Target) -> str:
     """Return the name by which the node's agent asks for its server."""
     return at.facts.settings.get("server") or at.facts.certname
+
+
+def served_name(at: Target) -> str:
+    """Return the name of the server on the node: a compiler's agent asks another."""
+    server = at.facts.server
+    if server is not None and not server.is_ca:
+        return at.facts.certname
+    return server_name(at)
 
 
 def checks_revocation(at: Target) -> bool:

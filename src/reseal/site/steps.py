@@ -10,6 +10,7 @@ from reseal.site.ca_steps import Install, Prepare
 from reseal.site.context import Context
 from reseal.site.enrol import Enrol
 from reseal.site.extension_steps import RenewCopies, StartServices
+from reseal.site.pair_steps import CopyPairs, MakePairs
 from reseal.site.sequence import Action
 from reseal.site.server_steps import StartServer, StopServer
 from reseal.site.target import Target
@@ -41,4 +42,7 @@ ACTS: Mapping[Action, Act] = {
     "server.start": StartServer(),
     "extension.copy": RenewCopies(),
     "extension.start": StartServices(),
+    "copies.backup": Backup(),
+    "pair.make": MakePairs(),
+    "pair.copy": CopyPairs(),
 }

@@ -12,12 +12,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from reseal.certname import Certname
 from reseal.clock import Clock
 from reseal.errors import ResealError
 from reseal.extensions.protocol import Extension
 from reseal.site.facts import NodeFacts
 from reseal.site.fleet import Fleet
+from reseal.site.question import listen
 from reseal.site.roster import Node, Roster
+from reseal.site.survey_doors import closed_doors
 from reseal.site.survey_extensions import extension_facts, functions_for, wanted
 from reseal.site.survey_faults import compare, judge, unreachable
 from reseal.site.survey_parse import node_facts
@@ -52,7 +55,9 @@ async def survey(
         on_progress(facts)
         return facts
 
-    return compare(await fleet.each(roster.nodes, one))
+    facts = compare(await fleet.each(roster.nodes, one))
+    ways = {node.name: node for node in roster.nodes}
+    return await listen(facts, lambda name: fleet.connect(ways[Certname(name)]))
 
 
 async def survey_node(
@@ -103,6 +108,7 @@ async def _survey(
     found, more_faults = await extension_facts(facts, transport, agent, extensions)
     faults += more_faults
     facts = replace(facts, extensions=found)
+    faults += await closed_doors(facts, transport)
     return judge(facts, faults, clock.now())
 
 

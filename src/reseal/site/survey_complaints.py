@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from reseal.site.facts import Fault
 from reseal.site.survey_script import Sections
 
-CONTRACT = '{"contract": 2}'
+CONTRACT = '{"contract": 3}'
 """What a reseal says that does what we ask as we ask it (`reseal node contract`)."""
 
 

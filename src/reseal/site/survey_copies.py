@@ -10,11 +10,15 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from cryptography import x509
 
 from reseal.errors import ParseError
-from reseal.extensions.protocol import Format, Material
-from reseal.site.facts import CopyFacts, Fault, NodeFacts
+from reseal.extensions.protocol import Material
+from reseal.site.copyfacts import CopyFacts
+from reseal.site.facts import Fault, NodeFacts
+from reseal.site.places import OWN, Place
 from reseal.site.survey_parse import (
     certificates,
     crl_facts,
@@ -25,6 +29,7 @@ from reseal.site.survey_parse import (
 from reseal.site.survey_script import Sections, look
 from reseal.site.transport import Transport
 from reseal.x509 import bundle, keys
+from reseal.x509.certificate import load_der, public_key
 
 _BITS = "rwxrwxrwx"
 
@@ -32,31 +37,6 @@ _ALIAS = re.compile(r"^Alias name: ", re.MULTILINE)
 _ERROR = re.compile(r"^keytool error: (.*)$", re.MULTILINE)
 _ENTRY = re.compile(r"^Entry type: (\w+)$", re.MULTILINE)
 _JKS = "feedfeed"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a copy is looked for.
-
-    Attributes:
-        holds, format: What, and how.
-        optional: It need not be there.
-        path: Its path.
-        password: Where a key store's password stands: file and setting.
-    """
-
-    holds: tuple[Material, ...]
-    path: str
-    format: Format = "pem"
-    password: tuple[str, str] | None = None
-    optional: bool = False
-
-    @property
-    def words(self) -> tuple[str, str, str, str]:
-        """What the script `copies` is told of it."""
-        kind = "key" if "key" in self.holds else "open"
-        kind = "java" if self.format == "java" else kind
-        return (kind, self.path, *(self.password or ("", "")))
 
 
 async def read_copies(
@@ -82,42 +62,96 @@ def _copy(
         holds=at.holds,
         format=at.format,
         password=at.password,
+        key_password=at.key_password,
         path=real if own else place,
         own=own,
         there=bool(status),
         link="" if own or real == place else real,
         cleared=not own and _is_cleared(node, place),
+        pair="" if own else at.pair,
     )
     if not status:
         return found
     owner = status[0][1] if len(status[0]) > 1 else ""
     found = replace(found, owner=owner, mode=_octal(status[0][0]))
-    fill = _of_store if at.format == "java" else _of_pem
-    return fill(found, number, told, faults)
+    if at.format == "java":
+        return _of_store(found, number, told, faults)
+    found = _of_key(_of_file(found, number, told, faults), number, told, faults)
+    return _whose(found, node) if found.pair else found
 
 
-def _of_pem(
+def _of_key(
     copy: CopyFacts, number: int, told: Sections, faults: list[Fault]
 ) -> CopyFacts:
-    """Return a copy with what it holds as PEM."""
+    """Return a copy with the key that is in it."""
+    if "key" not in copy.holds:
+        return copy
+    _, public = key_line(told, faults, f"public {number}", copy.path)
+    key = keys.key_fingerprint(public) if public is not None else None
+    # What a database's driver takes as DER it may take as PEM, too: it stays as it is.
+    form = "pem" if copy.keys and copy.format == "der" else copy.format
+    return replace(copy, key=key, format=form)
+
+
+def _of_file(
+    copy: CopyFacts, number: int, told: Sections, faults: list[Fault]
+) -> CopyFacts:
+    """Return a copy with what it holds as PEM or DER, but for its key."""
     holds, section = {*copy.holds}, f"blocks {number}"
-    if "key" in holds:
-        _, public = key_line(told, faults, f"public {number}", copy.path)
-        key = keys.key_fingerprint(public) if public is not None else None
-        copy = replace(copy, key=key)
-    certified, listed = {"certificate", "ca"} & holds, "crl" in holds
-    load = bundle.load_crls
     read = crls = None
-    if certified:
-        read = reading(faults, section, told, load_many, copy.path)
-    if listed:
-        crls = reading(faults, section, told, load, copy.path)
+    besides = copy.format == "pem" and b"CERTIFICATE-----" in told.data(section)
+    certified = {"certificate", "ca"} & holds or besides
+    if certified and not (copy.pair and _is_bare(told, section)):
+        load = load_many if copy.format == "pem" else _load_hex
+        read = reading(faults, section, told, load, copy.path)
+    if "crl" in holds:
+        crls = reading(faults, section, told, bundle.load_crls, copy.path)
     return replace(
         copy,
         certificates=certificates(read),
         crls=crl_facts(crls),
         keys=told.number(f"secrets {number}"),
+        bare=bool(copy.pair) and _is_bare(told, section),
+        key=_certified(copy, told.data(section), read),
     )
+
+
+def _is_bare(told: Sections, section: str) -> bool:
+    """Tell whether a public key alone stands where a certificate may."""
+    data = told.data(section)
+    return b"PUBLIC KEY-----" in data and b"CERTIFICATE-----" not in data
+
+
+def _certified(
+    copy: CopyFacts, data: bytes, read: Sequence[x509.Certificate] | None
+) -> str | None:
+    """Return the fingerprint of the key that a pair's copy is for, if it is no key."""
+    if not copy.pair or "key" in copy.holds:
+        return None
+    if read:
+        return keys.key_fingerprint(public_key(read[0]))
+    try:
+        return keys.key_fingerprint(keys.load_public(data))
+    except ParseError:
+        return None
+
+
+def _load_hex(data: bytes) -> tuple[x509.Certificate, ...]:
+    """Return the certificate that `od` has told."""
+    try:
+        return (load_der(bytes.fromhex(data.decode())),)
+    except ValueError:
+        raise ParseError("it holds no certificate as DER") from None
+
+
+def _whose(copy: CopyFacts, node: NodeFacts) -> CopyFacts:
+    """Return a pair's copy as the node's own, if it is that."""
+    own = node.hostcert
+    if own is None or copy.key != own.key_fingerprint or copy.bare:
+        return copy
+    if copy.certificates and copy.certificates[0].fingerprint != own.fingerprint:
+        return copy
+    return replace(copy, pair="")
 
 
 def _of_store(
@@ -161,13 +195,7 @@ def _entry(part: str) -> tuple[str, str, str]:
 
 def _is_own(node: NodeFacts, path: str, holds: tuple[Material, ...]) -> bool:
     """Tell whether a path is the very file where Puppet has that material itself."""
-    own = {
-        "certificate": ("hostcert",),
-        "key": ("hostprivkey",),
-        "ca": ("localcacert",),
-        "crl": ("hostcrl",),
-    }
-    settings = [node.settings.get(name) for name in own[holds[0]]]
+    settings = [node.settings.get(OWN[holds[0]])]
     cadir = node.server.cadir if node.server else None
     if cadir is not None:
         name = {"ca": "ca_crt.pem", "crl": "ca_crl.pem"}.get(holds[0], "")

@@ -8,23 +8,24 @@ Sources: `node/survey_extensions.sh`, `node/survey_copies.sh`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from shlex import quote
 
 from reseal.extensions.declared import presets
 from reseal.extensions.protocol import Extension
-from reseal.extensions.settings import Setting, every_setting, settings_of
-from reseal.site.facts import (
-    CopyFacts,
-    DoorFacts,
-    ExtensionFacts,
-    Fault,
-    NodeFacts,
-)
-from reseal.site.survey_copies import Place, read_copies
+from reseal.extensions.settings import Setting, every_setting
+from reseal.site.copies import puppets
+from reseal.site.copyfacts import CopyFacts, ExtensionFacts
+from reseal.site.facts import Fault, NodeFacts
+from reseal.site.places import last, places_of, unfolded, unsettled
+from reseal.site.survey_copies import read_copies
 from reseal.site.survey_parse import services
 from reseal.site.survey_script import Sections, source
 from reseal.site.transport import Transport
+
+_PORT = 6
+"""Digits that no port has."""
 
 
 def wanted(declared: Iterable[Extension], node: str) -> tuple[Extension, ...]:
@@ -40,8 +41,10 @@ def functions_for(extensions: Iterable[Extension]) -> str:
     """Return the shell functions with which a survey looks for extensions."""
     lines = [source("survey_extensions.sh"), "extensions() {", ":"]
     for each in extensions:
-        names = "|".join(name.replace(".", "[.]") for name in each.settings) or "-"
-        words = (each.name, " ".join(each.services), names)
+        plain = [name for name in each.settings if "?" not in name]
+        names = "|".join(name.replace(".", "[.]") for name in plain) or "-"
+        within = " ".join(name for name in each.settings if "?" in name)
+        words = (each.name, " ".join(each.services), names, within)
         patterns = ("*".join(map(quote, path.split("*"))) for path in each.configs)
         lines.append(" ".join(["extension", *map(quote, words), *patterns]))
     return "\n".join([*lines, "}"]) + "\n"
@@ -62,10 +65,20 @@ async def extension_facts(
         extensions: Those that may be there.
     """
     found = [each for each in extensions if sections.has(f"services {each.name}")]
-    faults = [*_absent(extensions, found), *_unsettled(found, sections)]
-    places = [place for each in found for place in _places(each, sections)]
-    copies, more = await read_copies(node, transport, places)
-    return tuple(_extensions(found, sections, copies)), faults + more
+    faults = [*_absent(extensions, found), *unsettled(found, sections)]
+    told: list[ExtensionFacts] = []
+    for each in found:
+        named = places_of(each, sections, node.settings)
+        places = await unfolded(transport, [*named])
+        copies, more = await read_copies(node, transport, places)
+        pairs = zip(copies, places, strict=True)
+        kept = [copy for copy, place in pairs if copy.there or not place.optional]
+        if each.mixed:
+            kept, more = [*puppets(copies, node)], []
+        faults += more
+        if kept:
+            told.append(_extension(each, sections, kept))
+    return tuple(told), faults
 
 
 def _absent(
@@ -74,78 +87,29 @@ def _absent(
     """Find what a site says is on the node, and is not."""
     for each in extensions:
         if each.nodes and each not in found:
-            message = f"{each.title}: no service of it is known: {each.services[0]}"
+            what = f"no service of it is known: {', '.join(each.services)}"
+            if not each.services:
+                what = f"nothing of it is there: {', '.join(each.configs)}"
+            message = f"{each.title}: {what}"
             yield Fault("fault", message, f"correct extension.{each.name} in the file")
 
 
-def _unsettled(found: Sequence[Extension], sections: Sections) -> Iterator[Fault]:
-    """Find copies whose place nothing tells, or too much; a preset's may have none."""
-    for each in found:
-        remedy = f"--skip {each.name}, or say where it is"
-        told = every_setting(sections.text(f"config {each.name}"), each.settings)
-        required = [r.setting for r in each.copies if r.setting and not r.optional]
-        lost = [name for name in required if name not in told]
-        if lost and (each.nodes or len(lost) < len(required)):
-            message = f"{each.title}: its configuration has no {', '.join(lost)}"
-            yield Fault("fault", message, remedy)
-        for name in (rule.setting for rule in each.copies if rule.setting in told):
-            values = {setting.path: setting.file for setting in told[name]}
-            if len(values) > 1:
-                several = " and ".join(values)
-                message = f"{each.title}: {name} is said to be {several}"
-                yield Fault("fault", message, f"declare each, with --skip {each.name}")
-
-
-def _places(extension: Extension, sections: Sections) -> Iterator[Place]:
-    """Yield the copies of an extension that its configuration, or its rule, names."""
-    settings = _settings(extension, sections)
-    for rule in extension.copies:
-        told = settings.get(rule.setting)
-        path, password = rule.path or (told.path if told else ""), None
-        if rule.password_setting and told is not None:
-            password = told.file, rule.password_setting
-        if path.startswith("/"):
-            yield Place(rule.holds, path, rule.format, password, optional=rule.optional)
-
-
-def _settings(extension: Extension, sections: Sections) -> Mapping[str, Setting]:
-    text = sections.text(f"config {extension.name}")
-    return settings_of(text, extension.settings)
-
-
-def _extensions(
-    found: Sequence[Extension], sections: Sections, copies: Sequence[CopyFacts]
-) -> Iterator[ExtensionFacts]:
-    rest = iter(copies)
-    for each in found:
-        if not [*_places(each, sections)]:
-            continue
-        settings, door, rule = _settings(each, sections), None, each.door
-        if rule is not None:
-            told = settings.get(rule.port_setting, Setting("")).value
-            port = int(told) if told.isdecimal() and len(told) < 6 else rule.port
-            door = DoorFacts(
-                port,
-                rule.path,
-                rule.say,
-                rule.answer,
-                client=rule.client,
-                address=rule.address,
-            )
-        yield ExtensionFacts(
-            name=each.name,
-            title=each.title,
-            services=services(sections, f"services {each.name}"),
-            copies=tuple(_wanted_copies(each, sections, rest)),
-            door=door,
-            first=each.first,
-        )
-
-
-def _wanted_copies(
-    extension: Extension, sections: Sections, rest: Iterator[CopyFacts]
-) -> Iterator[CopyFacts]:
-    """Yield an extension's copies, but for optional ones that are not there."""
-    for place, copy in zip(_places(extension, sections), rest, strict=False):
-        if copy.there or not place.optional:
-            yield copy
+def _extension(
+    each: Extension, sections: Sections, copies: Sequence[CopyFacts]
+) -> ExtensionFacts:
+    text = sections.text(f"config {each.name}")
+    door, settings = each.door, every_setting(text, each.settings)
+    if door is not None:
+        told = (last(settings, door.port_setting) or Setting("")).value
+        if told.isdecimal() and len(told) < _PORT:
+            door = replace(door, port=int(told))
+    return ExtensionFacts(
+        name=each.name,
+        title=each.title,
+        services=services(sections, f"services {each.name}"),
+        copies=tuple(copies),
+        door=door,
+        first=each.first,
+        identity=(last(settings, each.identity_setting) or Setting("")).value,
+        question=each.question,
+    )

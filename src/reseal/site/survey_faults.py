@@ -19,7 +19,9 @@ from datetime import datetime
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname
 from reseal.site.copies import Own, disagreements, unsafe
-from reseal.site.facts import CertificateFacts, Fault, NodeFacts, Severity
+from reseal.site.facts import Fault, NodeFacts, Severity
+from reseal.site.material import CertificateFacts
+from reseal.site.pairs import strays
 from reseal.site.platform import PE_PAGES
 
 _SKEW_TOLD = 60
@@ -60,9 +62,10 @@ def compare(nodes: Sequence[NodeFacts]) -> tuple[NodeFacts, ...]:
     bearers: dict[str, list[str]] = {}
     for node in nodes:
         bearers.setdefault(node.certname, []).append(node.name)
-    compared = []
+    compared, stray = [], list(strays(nodes))
     for node in nodes:
         met = [*node.faults, *_twins(node, bearers), *_stranger(node, roots)]
+        met += [fault for whose, fault in stray if whose is node]
         met.sort(key=lambda fault: _ORDER.index(fault.severity))
         compared.append(replace(node, faults=tuple(met)))
     return tuple(compared)
@@ -228,7 +231,7 @@ def _copies(node: NodeFacts, now: datetime) -> Iterator[Fault]:
     )
     for extension in node.extensions:
         for copy in (each for each in extension.copies if not each.own):
-            for text in disagreements(copy, own):
+            for text in () if copy.pair else disagreements(copy, own):
                 message = f"{extension.title}: {copy.path}: {text}"
                 yield Fault("warning", message, "a regeneration renews it")
             if unsafe(copy):

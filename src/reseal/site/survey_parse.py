@@ -23,18 +23,16 @@ from reseal.errors import ParseError, ResealError
 from reseal.site.facts import (
     BACKUPS,
     AgentMode,
-    CertificateFacts,
-    CrlFacts,
     Fault,
     Flavour,
     NodeFacts,
-    ServiceFacts,
     ServiceManager,
 )
+from reseal.site.material import CertificateFacts, CrlFacts, ServiceFacts
 from reseal.site.roster import Node
 from reseal.site.survey_complaints import complaints
 from reseal.site.survey_script import Sections, printable
-from reseal.x509 import bundle, certexts, certificate, keys
+from reseal.x509 import bundle, certexts, certificate, keys, oids
 from reseal.x509.crl import RevocationList
 
 _WANTED = """
@@ -142,7 +140,22 @@ def certificate_facts(cert: x509.Certificate) -> CertificateFacts:
         not_after=cert.not_valid_after_utc,
         alt_names=certexts.alt_names(extensions),
         extensions=certexts.puppet_extensions(extensions),
+        identifier=_key_id(extensions, oids.SUBJECT_KEY_ID),
+        authority=_key_id(extensions, oids.AUTHORITY_KEY_ID),
     )
+
+
+def _key_id(extensions: tuple[certexts.Extension, ...], oid: str) -> str:
+    """Return a key identifier in hex; empty without one, or one that is broken."""
+    found = certexts.find(extensions, oid)
+    if found is None:
+        return ""
+    try:
+        if oid == oids.SUBJECT_KEY_ID:
+            return certexts.read_subject_key_id(found).hex()
+        return (certexts.read_authority_key_id(found).key_id or b"").hex()
+    except ParseError:
+        return ""
 
 
 def certificates(

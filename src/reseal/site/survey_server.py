@@ -19,9 +19,9 @@ from reseal.site.facts import (
     NodeFacts,
     ServerFacts,
     ServerKind,
-    ServiceFacts,
     Severity,
 )
+from reseal.site.material import ServiceFacts
 from reseal.site.platform import SERVERS, ServerProgram
 from reseal.site.survey_parse import (
     certificates,

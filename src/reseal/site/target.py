@@ -3,7 +3,7 @@
 Guarantee: what a run leaves on a node lies in one directory that only root can
 enter, named after the run.  Nothing is installed: Ruby scripts run on Puppet's own
 Ruby, and where there is reseal in its place, that does the same as `reseal node`.
-Secrets are neither arguments nor input.
+Secrets are no arguments; of keys only those that several nodes share are input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from importlib.resources import files
 from typing import Any
 
 from reseal.errors import CommandFailed, SiteError
-from reseal.site.facts import NodeFacts, ServiceFacts
+from reseal.site.facts import NodeFacts
+from reseal.site.material import ServiceFacts
 from reseal.site.platform import service_command
 from reseal.site.transport import Transport, check
 
@@ -33,11 +34,13 @@ class Target:
         facts: What the plan knows of it.
         transport: The way to it.
         run: The run's name.
+        whole: The run replaces what is Puppet's, and not only services' copies.
     """
 
     facts: NodeFacts
     transport: Transport
     run: str
+    whole: bool = True
 
     @property
     def name(self) -> str:
@@ -56,14 +59,14 @@ class Target:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """What a regeneration replaces, and so what is backed up."""
+        """What the run replaces, and so what is backed up."""
         copies = [
             copy.path
             for each in self.facts.extensions
             for copy in each.copies
-            if not copy.own and copy.there
+            if not copy.own and copy.there and (self.whole or not copy.pair)
         ]
-        return (*self.cleared, *dict.fromkeys(copies))
+        return (*(self.cleared if self.whole else ()), *dict.fromkeys(copies))
 
     @property
     def cleared(self) -> tuple[str, ...]:

@@ -140,7 +140,8 @@ async def read(transport: Transport, path: str) -> bytes:
     if result.exit == _NO_SUCH_FILE:
         raise NotFound(f"{transport.name}: {path}: no such file")
     if result.exit != 0:
-        raise failed(transport, result)
+        # What was read so far may be secret.
+        raise failed(transport, Result(result.exit, b"", result.stderr))
     return result.stdout
 
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_der_private_key,
     load_der_public_key,
     load_pem_private_key,
     load_pem_public_key,
@@ -94,7 +95,7 @@ def generate(kind: str) -> PrivateKey:
 
 
 def load_private(pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
-    """Return the RSA or EC key of a PEM in PKCS #1, SEC 1 or PKCS #8.
+    """Return the RSA or EC key of a PEM in PKCS #1, SEC 1 or PKCS #8, or of its DER.
 
     Args:
         pem: The file's bytes.
@@ -107,9 +108,10 @@ def load_private(pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
     encrypted = b"ENCRYPTED" in pem
     if encrypted and passphrase is None:
         raise ParseError("private key: is encrypted", hint="give its passphrase")
+    load = load_pem_private_key if b"-----BEGIN" in pem else load_der_private_key
     try:
         # OpenSSL's own check of an RSA key tests primes for a second; see _prove.
-        key = load_pem_private_key(
+        key = load(
             pem, passphrase if encrypted else None, unsafe_skip_rsa_key_validation=True
         )
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -1,10 +1,13 @@
 # Put copies of this node's material in their places, each with owner and mode first.
 #
 # Standard input: a JSON list of `{path, mode, owner, from}`: `from` lists the files
-# whose contents follow each other in the copy.  A copy that holds them already stays
-# as it is.  Prints which were renewed.
+# whose contents follow each other in the copy.  With `der`, which is `key` or
+# `certificate`, it is one, as DER in the copy.  With `content`, in base64, in place of
+# `from`: what is meant itself.  A copy that holds it already stays as it is.  Prints
+# which were renewed.
 require 'etc'
 require 'json'
+require 'openssl'
 require 'securerandom'
 
 def owner_of(text)
@@ -12,6 +15,25 @@ def owner_of(text)
   uid = user =~ /\A\d+\z/ ? user.to_i : Etc.getpwnam(user).uid
   gid = group =~ /\A\d+\z/ ? group.to_i : Etc.getgrnam(group).gid
   [uid, gid]
+end
+
+def content(copy)
+  return copy['content'].unpack('m').first if copy['content']
+  return der(copy['der'], copy['from'].first) if copy['der']
+  copy['from'].map { |path| read(path) }.join
+end
+
+# A certificate, or a key as PKCS #8, which Ruby before 3.0 does not write.
+def der(kind, path)
+  text = File.binread(path)
+  return OpenSSL::X509::Certificate.new(text).to_der if kind == 'certificate'
+  key = OpenSSL::PKey.read(text)
+  return key.private_to_der if key.respond_to?(:private_to_der)
+  abort("#{path}: is no RSA key, which this Ruby needs") unless key.is_a?(OpenSSL::PKey::RSA)
+  kind = OpenSSL::ASN1::Sequence([OpenSSL::ASN1::ObjectId('rsaEncryption'),
+                                  OpenSSL::ASN1::Null(nil)])
+  whole = [OpenSSL::ASN1::Integer(0), kind, OpenSSL::ASN1::OctetString(key.to_der)]
+  OpenSSL::ASN1::Sequence(whole).to_der
 end
 
 def read(path)
@@ -34,16 +56,22 @@ def replace(path, content, mode, owner)
   end
   File.rename(fresh, path)
 rescue StandardError
-  File.delete(fresh) if File.exist?(fresh)
+  File.delete(fresh) if fresh && File.exist?(fresh)
   raise
 end
 
+# The parser's own words would tell what it read.
+orders = begin
+  JSON.parse(STDIN.read)
+rescue JSON::ParserError
+  abort('standard input was cut short')
+end
 renewed = []
-JSON.parse(STDIN.read).each do |copy|
-  content = copy['from'].map { |path| read(path) }.join
+orders.each do |copy|
+  wanted = content(copy)
   path = copy['path']
-  next if File.file?(path) && !File.symlink?(path) && File.binread(path) == content
-  replace(path, content, copy['mode'].to_i(8), owner_of(copy['owner']))
+  next if File.file?(path) && !File.symlink?(path) && File.binread(path) == wanted
+  replace(path, wanted, copy['mode'].to_i(8), owner_of(copy['owner']))
   renewed << path
 end
 restorecon = %w[/sbin /usr/sbin].map { |d| "#{d}/restorecon" }

@@ -4,8 +4,10 @@
 # `path` and, as far as wanted, `connect` (the address, if it is not that name),
 # `certificate` and `key` (paths: what we present), `bundle` and `crls` (paths: whom
 # we trust; without `bundle` anybody), `expected` (path of the certificate the server
-# should show), `say` (instead of an HTTP request).  Prints for each the SHA-256 of the certificate the server showed and
-# of the expected one, the HTTP status, the error, and `tried`: what we present could
+# should show), `say` (instead of an HTTP request), `enough` (bytes of the answer, which
+# then need not be a line), `before` (what comes before TLS: `line`, one of the server's,
+# or `postgres`, PostgreSQL's request for TLS).  Prints for each the SHA-256 of the
+# certificate the server showed and of the expected one, the HTTP status, the error, and `tried`: what we present could
 # be loaded, so that an error is not of our own making before there is a connection.
 # A refused client certificate shows in TLS 1.3 only when the answer is read.
 require 'digest'
@@ -42,6 +44,14 @@ def fingerprint(certificate)
   Digest::SHA256.hexdigest(certificate.to_der).upcase.scan(/../).join(':')
 end
 
+# What some protocols say in clear before they speak TLS.
+def greet(socket, before)
+  raise EOFError, 'closed without a word' if before == 'line' && socket.gets.nil?
+  return unless before == 'postgres'
+  socket.write([8, 80_877_103].pack('NN'))
+  raise IOError, 'does not speak TLS' unless socket.read(1) == 'S'
+end
+
 def ask(probe)
   told = {}
   if probe['expected']
@@ -52,6 +62,7 @@ def ask(probe)
   told['tried'] = true
   socket = TCPSocket.new(probe['connect'] || probe['host'], probe['port'])
   begin
+    greet(socket, probe['before'])
     tls = OpenSSL::SSL::SSLSocket.new(socket, ready)
     tls.hostname = probe['host'] if tls.respond_to?(:hostname=)
     tls.connect
@@ -60,8 +71,9 @@ def ask(probe)
     tls.write(probe['say'] ||
               "GET #{probe['path']} HTTP/1.1\r\nHost: #{probe['host']}\r\n" \
               "Accept: text/plain, application/json\r\nConnection: close\r\n\r\n")
-    line = tls.gets
-    raise EOFError, 'closed without an answer' if line.nil?
+    line = probe['enough'] ? tls.read(probe['enough']) : tls.gets
+    raise EOFError, 'closed without an answer' if line.nil? || line.empty?
+    line = line.unpack('C*').map { |byte| byte < 128 ? byte.chr : '?' }.join
     told['line'] = line.strip[0, 80]
     told['status'] = line.split(' ')[1].to_i
   ensure

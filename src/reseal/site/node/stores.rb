@@ -4,6 +4,7 @@
 # jks, password, ca}`, with `key`, `certificate` and `alias` for one with a key; without
 # them it holds the CA's certificates.  `password` is a file of the service's
 # configuration and the setting in it; it stays on the node, and out of all arguments.
+# `key_password` is the same for the key, if there is such a setting.
 # Nothing of the old store is in the new one.  Prints which were renewed.
 require 'etc'
 require 'fileutils'
@@ -38,7 +39,8 @@ def keytool
 end
 
 def run(password, *words)
-  variables = { 'STORE_PASSWORD' => password, 'LC_ALL' => 'C' }
+  more = words.last.is_a?(Hash) ? words.pop : {}
+  variables = { 'STORE_PASSWORD' => password, 'LC_ALL' => 'C' }.merge(more)
   words = [keytool, '-J-Duser.language=en', *words]
   said = IO.popen([variables, *words, { :err => [:child, :out] }], &:read)
   return if $?.success?
@@ -62,6 +64,11 @@ def with_key(order, password, work, fresh, kind)
       '-srcstorepass:env', 'STORE_PASSWORD',
       '-destkeystore', fresh, '-deststoretype', kind,
       '-deststorepass:env', 'STORE_PASSWORD')
+  own = secret(*order['key_password']) if order['key_password']
+  return if own.nil? || own == password || kind != 'JKS'
+  run(password, '-keypasswd', '-alias', order['alias'], '-keystore', fresh,
+      '-storepass:env', 'STORE_PASSWORD', '-keypass:env', 'STORE_PASSWORD',
+      '-new:env', 'KEY_PASSWORD', 'KEY_PASSWORD' => own)
 end
 
 def with_trust(order, password, work, fresh, kind)
@@ -96,7 +103,7 @@ def replace(path, content, mode, owner)
   end
   File.rename(fresh, path)
 rescue StandardError
-  File.delete(fresh) if File.exist?(fresh)
+  File.delete(fresh) if fresh && File.exist?(fresh)
   raise
 end
 

@@ -1,5 +1,6 @@
-# What lies at the places of copies: KIND PATH CONFIG SETTING…, of which KIND is `key`,
-# `open` or `java`; the password of a key store is a setting of the configuration.
+# What lies at the places of copies: KIND PATH CONFIG SETTING…, of which KIND is `key`
+# or `open`, behind `java-` or `der-` for what is no PEM; the password of a key store is
+# a setting of the configuration.
 shift
 number=0
 keytool=$(command -v keytool) || keytool=$(
@@ -14,10 +15,6 @@ store() {
         echo "keytool error: its password has less than 6 characters"
         return
     fi
-    if [ -n "$(secret "$2" keyStoreKeyPassword)" ]; then
-        echo "keytool error: its key has a password of its own, keyStoreKeyPassword"
-        return
-    fi
     STORE_PASSWORD=$password LC_ALL=C "$keytool" -J-Duser.language=en \
         -list -rfc -keystore "$1" -storepass:env STORE_PASSWORD </dev/null 2>&1
 }
@@ -26,8 +23,12 @@ store() {
 blocks() {
     head -c 4194304 -- "$1" | sed -n '
         /^-----BEGIN \(TRUSTED \)\{0,1\}CERTIFICATE-----/,/^-----END /p
+        /^-----BEGIN \(RSA \)\{0,1\}PUBLIC KEY-----/,/^-----END /p
         /^-----BEGIN X509 CRL-----/,/^-----END /p'
 }
+
+# secrets FILE: how many private keys are in it, as PEM.
+secrets() { grep -c -e '-----BEGIN .*PRIVATE KEY' -- "$1"; }
 
 while [ $# -gt 3 ]; do
     say "place $number"
@@ -39,17 +40,27 @@ while [ $# -gt 3 ]; do
     fi
     if [ -f "$2" ]; then
         case $1 in
-            java)
+            java-*)
                 say "store $number"
                 store "$2" "$3" "$4"
                 say "kind $number"
                 head -c 4 -- "$2" | od -An -tx1 | tr -d ' '
                 ;;
+            der-key)
+                say "public $number"
+                say_public "$2"
+                say "secrets $number"
+                secrets "$2"
+                ;;
+            der-open)
+                say "blocks $number"
+                head -c 65536 -- "$2" | od -An -v -tx1 | tr -d ' \n'
+                ;;
             *)
                 say "blocks $number"
                 blocks "$2"
                 say "secrets $number"
-                grep -c -e '-----BEGIN .*PRIVATE KEY' -- "$2"
+                secrets "$2"
                 [ "$1" = open ] || { say "public $number" && say_public "$2"; }
                 ;;
         esac

@@ -1,0 +1,45 @@
+# shellcheck shell=sh
+# On an agent: nginx and NATS with copies of its certificate, and a web site of another
+# CA beside them.
+set -e
+ssl=/var/lib/puppet/ssl name=$(hostname).lab.test
+bus=$(systemctl show -p User --value nats-server)
+install -d -o "$bus" -m 700 /etc/nats
+for part in certs/$name:cert private_keys/$name:key certs/ca:ca; do
+    install -o "$bus" -m 600 "$ssl/${part%%:*}.pem" "/etc/nats/${part##*:}.pem"
+done
+cat >/etc/nats-server.conf <<CONF
+port: 4222
+tls {
+  cert_file: "/etc/nats/cert.pem"
+  key_file: "/etc/nats/key.pem"
+  ca_file: "/etc/nats/ca.pem"
+  verify: true
+}
+CONF
+install -d -m 700 /etc/nginx/tls
+cat "$ssl/certs/$name.pem" $ssl/certs/ca.pem >/etc/nginx/tls/chain.pem
+install -m 600 "$ssl/private_keys/$name.pem" /etc/nginx/tls/key.pem
+cp $ssl/certs/ca.pem $ssl/crl.pem /etc/nginx/tls
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=www.example.com -days 30 \
+    -keyout /etc/nginx/tls/web.key -out /etc/nginx/tls/web.pem 2>/dev/null
+rm -f /etc/nginx/sites-enabled/default
+cat >/etc/nginx/sites-enabled/site <<'CONF'
+server {
+    listen 8443 ssl;
+    ssl_certificate tls/chain.pem;
+    ssl_certificate_key tls/key.pem;
+    ssl_client_certificate /etc/nginx/tls/ca.pem;
+    ssl_crl /etc/nginx/tls/crl.pem;
+    ssl_verify_client on;
+    ssl_verify_depth 2;
+    return 200 "nginx";
+}
+server {
+    listen 8444 ssl;
+    ssl_certificate tls/web.pem;
+    ssl_certificate_key tls/web.key;
+    return 200 "www";
+}
+CONF
+systemctl restart nats-server nginx
