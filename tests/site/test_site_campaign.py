@@ -224,7 +224,7 @@ def test_a_run_that_failed_keeps_the_site_until_it_is_taken_back(
     assert small.report()["ended_as"] == "rolled back"
     assert small.report()["failures"] == {}
     assert small.claimed is None
-    with pytest.raises(SiteError, match="run run1 is over"):
+    with pytest.raises(SiteError, match="run run1 was taken back"):
         small.resume()
     other.begin()
     assert other.claimed == "run2"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from site_samples import NOW, site
-from test_site_pairs import CA, ONE, TWO, alices, client, with_copies
+from site_samples import NOW, certificate, site
+from test_site_pairs import CA, ONE, TWO, alices, client, copy, with_copies
 
 from reseal.ca.newca import Leaf
 from reseal.ca.setup import new_authority
@@ -264,15 +264,15 @@ def certified(run: Run) -> bytes:
 
 def test_each_gets_what_it_had(run: Run) -> None:
     step(MakePairs(), ONE, run)
-    certificate = certified(run)
+    fresh = certified(run)
     for name in (CA, ONE, TWO):
         run.nodes[name].marks.add("manifest")
         step(CopyPairs(), name, run)
-    assert run.nodes[CA].copied == {"/etc/mco/clients/alice.pem": certificate}
+    assert run.nodes[CA].copied == {"/etc/mco/clients/alice.pem": fresh}
     assert run.nodes[TWO].copied == run.nodes[CA].copied
     assert run.nodes[ONE].copied == {
         "/etc/mco/alice.key": dump_private(NEW),
-        "/etc/mco/alice.pem": certificate,
+        "/etc/mco/alice.pem": fresh,
     }
 
 
@@ -281,12 +281,62 @@ def test_who_has_not_shown_the_old_key_gets_no_new_one_but_all_else(
 ) -> None:
     run = made(tmp_path, Old(), two=alices(KEY))
     step(MakePairs(), ONE, run)
-    certificate = certified(run)
+    fresh = certified(run)
     run.nodes[TWO].marks.add("manifest")
     with pytest.raises(StepFailed, match="has not shown that it had alice"):
         step(CopyPairs(), TWO, run)
-    assert run.nodes[TWO].copied == {"/etc/mco/alice.pem": certificate}
+    assert run.nodes[TWO].copied == {"/etc/mco/alice.pem": fresh}
     assert "pairs-copied" not in run.nodes[TWO].marks
+
+
+def with_owner(place: Path, signed: PrivateKey) -> Run:
+    """Return a run where others know a node's own key, which the CA has as given."""
+    name = "mcollective client one"
+    public = copy("one.pem", name, KEY, subject=ONE)
+    facts = tuple(
+        replace(each, hostcert=certificate(ONE, key_fingerprint=KEY))
+        if each.name == ONE
+        else each
+        for each in with_copies(ca=(public,))
+    )
+    plan = make_plan(facts, Choices(), run="run1", now=NOW)
+    nodes = {each.name: Node(each) for each in plan.facts}
+    old = Old(signed).files
+    old[f"{CADIR}/signed/{ONE}.pem"] = old[f"{CADIR}/signed/alice.pem"]
+    nodes[CA].files = old
+    return Run(plan, RunDirectory.create(place, plan, Roster(())), nodes)
+
+
+def test_a_nodes_own_key_is_told_to_others_only_if_the_ca_knows_it(
+    tmp_path: Path,
+) -> None:
+    """A node may show any certificate as its own, as that of an administrator."""
+    run = with_owner(tmp_path / "good", ALICE)
+    (pair,) = run.plan.pairs
+    assert pair.owner == ONE
+    assert [s.node for s in run.plan.steps if s.action == "pair.make"] == [ONE]
+    step(MakePairs(), ONE, run)
+    assert [*kept(run)] == [proof_name(pair, ONE)]
+    liar = with_owner(tmp_path / "bad", MALLORY)
+    with pytest.raises(StepFailed, match="has given that name to another key"):
+        step(MakePairs(), ONE, liar)
+    liar.nodes[CA].marks.add("manifest")
+    with pytest.raises(StepFailed, match="has not been seen to know its key"):
+        step(CopyPairs(), CA, liar)
+    assert not liar.nodes[CA].copied
+
+
+def test_what_is_carried_is_what_was_certified(tmp_path: Path) -> None:
+    run = made(tmp_path, Old(), two=alices(KEY))
+    for name in (ONE, TWO):
+        step(MakePairs(), name, run)
+    certified(run)
+    (path,) = (path for path in run.nodes[ONE].files if path.endswith(".pem"))
+    run.nodes[ONE].files[path] = dump_private(MALLORY)
+    run.nodes[TWO].marks.add("manifest")
+    with pytest.raises(StepFailed, match="is not the key that was made"):
+        step(CopyPairs(), TWO, run)
+    assert "/etc/mco/alice.key" not in run.nodes[TWO].copied
 
 
 def test_nothing_is_replaced_without_a_backup(run: Run) -> None:

@@ -19,6 +19,11 @@ SERVERS, ALICE = "mcollective servers", "mcollective client alice"
 CA, ONE, TWO = (node.name for node in site(2))
 
 
+def own(name: str) -> CertificateFacts:
+    """Return a node's own certificate."""
+    return certificate(name, key_fingerprint=f"own key of {name}")
+
+
 def copy(name: str, pair: str, key: str | None, **changes: Any) -> CopyFacts:
     """Return a copy of a pair: of a key, or, with `subject`, of its certificate."""
     subject = changes.pop("subject", "")
@@ -70,11 +75,6 @@ def with_copies(**found: tuple[CopyFacts, ...]) -> tuple[NodeFacts, ...]:
         else each
         for each in nodes
     )
-
-
-def own(name: str) -> CertificateFacts:
-    """Return a node's own certificate."""
-    return certificate(name, key_fingerprint=f"own key of {name}")
 
 
 def planned(facts: tuple[NodeFacts, ...], **choices: Any) -> Plan:
@@ -131,8 +131,8 @@ def test_what_nobody_can_sign_with_is_left_and_told() -> None:
 def test_shared_keys_are_made_first_and_carried_last() -> None:
     facts = with_copies(ca=servers(), one=servers(), two=(*alices(),))
     plan = planned(facts, batch=2)
-    assert plan.phases[:2] == ("shared keys", "ca")
-    assert plan.phases[-2:] == ("shared keys, batch 1", "shared keys, batch 2")
+    assert plan.phases[:3] == ("shared keys 1", "shared keys 2", "ca")
+    assert plan.phases[-2:] == ("new shared keys 1", "new shared keys 2")
     made = [step.node for step in plan.steps if step.action == "pair.make"]
     carried = [step.node for step in plan.steps if step.action == "pair.copy"]
     assert made == carried == [CA, ONE, TWO]
@@ -183,6 +183,11 @@ def test_what_is_unreadable_or_of_another_ca_is_named() -> None:
     ("copies", "fault"),
     [
         ((client(link="/elsewhere"),), "is a link to /elsewhere"),
+        ((client(None, cleared=True),), "lies where a run clears everything"),
+        (
+            (copy("x.pem", ALICE, own(ONE).key_fingerprint, subject="alice"),),
+            f"is for alice, whose key is that of {ONE}",
+        ),
         ((client(keys=1),), "holds a private key besides"),
         ((client(cleared=True),), "lies where a run clears everything"),
         (

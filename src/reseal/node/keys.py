@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reseal import files
-from reseal.errors import NotFound, ParseError, ResealError
+from reseal.errors import NotFound, ParseError, ResealError, StoreError
 from reseal.node import tree
 from reseal.x509.keys import (
     LocalSigner,
@@ -71,7 +71,13 @@ def vouch(path: Path, challenge: bytes) -> dict[str, str]:
 
     Returns:
         The `public` half (SubjectPublicKeyInfo) and the `signature`, in base64.
+
+    Raises:
+        StoreError: It is a link, or cannot be read.
+        ParseError: It is no key.
     """
+    if path.is_symlink():
+        raise StoreError(f"{path}: is a link")
     key = load_private(files.read(path))
     signature = LocalSigner(key).sign(WORDS + challenge)
     public = public_info(key.public_key())

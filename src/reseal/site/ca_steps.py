@@ -175,6 +175,8 @@ class Install:
         moved = await at.transport.run(_SAME, cadir, at.kept(cadir))
         if moved.exit != 0:
             run.tell(f"{at.name}/ca.install", "the CA was at work since its backup")
+            # From here on what was prepared is of no use, if this breaks off, too.
+            await check(at.transport, 'rm -f "$1"; sync', f"{at.backup}/prepared")
             await Backup().do(at, run)
             await Prepare().do(at, run)
 
@@ -215,7 +217,9 @@ async def _require_answer(at: Target) -> None:
         StepFailed: It runs, and its own host does not find it by its name.
     """
     service = server_of(at.facts).service
-    if service is None or not service.active or await at.has("setting-aside"):
+    if service is None or await at.has("setting-aside"):
+        return
+    if not await at.is_active(service):
         return
     fault = await fault_of(at)
     if fault is not None and fault.startswith(UNREACHED):

@@ -37,7 +37,8 @@ def _name(service: ServiceFacts | None) -> str | None:
 def _copies(extension: ExtensionFacts, node: NodeFacts) -> object:
     """Return what of an extension's copies a run relies on."""
     copies = [
-        (c.path, c.own, c.there, c.format, c.pair, c.pair and c.key)
+        (c.path, c.own, c.there, c.format, c.pair)
+        + ((c.key, c.link, c.cleared, c.keys) if c.pair else ())
         for c in extension.copies
     ]
     return extension.name, copies, [*obstacles(extension, node)]

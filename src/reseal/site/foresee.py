@@ -24,7 +24,6 @@ def warnings_of(
         if "ca" not in node.roles and node.name not in allowed:
             found.extend(_of_names(node))
         found.extend(_of_agent(node))
-    found.extend(_of_pairs(facts))
     return tuple(dict.fromkeys(found))
 
 
@@ -70,10 +69,18 @@ def foreign_names(node: NodeFacts) -> tuple[str, ...]:
     return tuple(name for name in names if name != f"DNS:{node.certname}")
 
 
-def _of_pairs(facts: Sequence[NodeFacts]) -> Iterator[str]:
-    """Tell of certificates and public keys whose private half is on no node."""
+def unrenewed(
+    facts: Sequence[NodeFacts], everybody: Sequence[NodeFacts]
+) -> Iterator[str]:
+    """Tell of certificates and public keys whose private half is on no node.
+
+    Args:
+        facts: The nodes that take part.
+        everybody: All nodes of the site; what is the key of one of them is not told.
+    """
+    own = {each.hostcert.key_fingerprint for each in everybody if each.hostcert}
     where: dict[str, list[str]] = {}
-    for each in left_alone(facts):
+    for each in (found for found in left_alone(facts) if found.copy.key not in own):
         where.setdefault(each.copy.pair, []).append(f"{each.node.name}")
     for pair, names in where.items():
         yield (

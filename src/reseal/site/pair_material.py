@@ -16,7 +16,7 @@ from reseal.site.pairs import Pair
 from reseal.site.target import Target
 from reseal.site.transport import read
 from reseal.x509.bundle import load_certificate
-from reseal.x509.certificate import public_key
+from reseal.x509.certificate import common_name, public_key
 from reseal.x509.keys import PublicKey, load_public
 
 
@@ -79,6 +79,8 @@ async def material_of(run: Context, pair: Pair) -> Material:
 
 
 async def _of_owner(run: Context, pair: Pair) -> Material:
+    if not is_holder(run, pair, pair.owner):
+        raise StepFailed(f"{pair.owner}: the CA has not been seen to know its key")
     owner = await run.target(pair.owner)
     try:
         data = await read(owner.transport, owner.setting("hostcert"))
@@ -88,4 +90,6 @@ async def _of_owner(run: Context, pair: Pair) -> Material:
     if not run.is_new(certificate):
         hint = "resume when that node is done: reseal site resume"
         raise StepFailed(f"{pair.owner}: has no certificate of the new CA", hint=hint)
+    if common_name(certificate) != owner.facts.certname:
+        raise StepFailed(f"{pair.owner}: has a certificate of another name")
     return Material(public_key(certificate), certificate)

@@ -45,10 +45,13 @@ from reseal.site.transport import check, exists, read
 from reseal.x509.bundle import load_certificate, load_crls
 from reseal.x509.certificate import fingerprint, issuer, public_key, to_pem
 from reseal.x509.keys import (
+    dump_private,
     dump_public,
     key_fingerprint,
+    load_private,
     load_public,
     load_public_der,
+    same_key,
     signature_algorithm,
 )
 from reseal.x509.signatures import scheme_of, verify
@@ -67,7 +70,8 @@ class MakePairs:
         if await at.has("finished"):
             return True
         for pair in run.plan.pairs:
-            if at.name in pair.holders and not is_holder(run, pair, at.name):
+            proven = is_holder(run, pair, at.name)
+            if at.name in (*pair.holders, pair.owner) and not proven:
                 return False
         for pair in _made_on(at, run):
             known = run.directory.kept(public_name(pair)) is not None
@@ -76,14 +80,20 @@ class MakePairs:
         return True
 
     async def do(self, at: Target, run: Context) -> None:
-        for copy, pair in pair_copies(at, run):
-            if "key" in copy.holds and not is_holder(run, pair, at.name):
-                await _vouch(at, copy, pair)
+        held = [(c, p) for c, p in pair_copies(at, run) if "key" in c.holds]
+        # Each copy: a file may be another user's than the next.
+        for copy, pair in held:
+            await _vouch(at, copy, pair)
+        for pair in run.plan.pairs:
+            if pair.owner == at.name:
+                await _certified(pair, run, at.facts.certname)
+            if pair.owner == at.name or pair in (each for _, each in held):
                 run.directory.keep(proof_name(pair, at.name), b"")
         pairs, bits = _made_on(at, run), run.plan.new_ca.key_bits
         for pair in pairs:
             if pair.subject:
-                run.directory.keep(old_name(pair), await _certified(pair, run))
+                old = await _certified(pair, run, pair.subject)
+                run.directory.keep(old_name(pair), old)
         await check(at.transport, 'umask 077; mkdir -p "$1"', f"{at.backup}/pairs")
         wishes = [f"{pair_path(at, pair)}={bits}" for pair in pairs]
         made = await at.ask("make_keys", at.backup, *wishes, timeout=900)
@@ -115,8 +125,8 @@ async def _vouch(at: Target, copy: CopyFacts, pair: Pair) -> None:
         raise StepFailed(message, hint=hint)
 
 
-async def _certified(pair: Pair, run: Context) -> bytes:
-    """Return the certificate that the old CA had given that name for that key.
+async def _certified(pair: Pair, run: Context, name: str) -> bytes:
+    """Return the certificate that the old CA had given a name for a pair's key.
 
     What lies where a node's service may write proves neither: it could bear the name
     of any node, or more names and rights than were granted.
@@ -126,7 +136,7 @@ async def _certified(pair: Pair, run: Context) -> bytes:
     """
     host = await run.target(run.plan.ca.name)
     cadir = server_of(host.facts).cadir or ""
-    path = f"{cadir}/signed/{Certname(pair.subject)}.pem"
+    path = f"{cadir}/signed/{Certname(name)}.pem"
     hint = "--skip the extension, or put there what the CA has given that name"
     try:
         data = await read(host.transport, path)
@@ -176,24 +186,27 @@ class CopyPairs:
     async def do(self, at: Target, run: Context) -> None:
         if not await at.has("manifest"):
             raise StepFailed(f"{at.name}: has no backup, no copy is replaced")
-        failure: ResealError | None = None
+        failures: list[ResealError] = []
         mine = set()
         for copy, pair in pair_copies(at, run):
             try:
                 order = await _order(at, run, copy, pair)
+                data = json.dumps([order]).encode()
+                await at.ask("copies", stdin=data, timeout=300)
             except ResealError as error:
-                failure = failure or error
-                continue
-            data = json.dumps([order]).encode()
-            await at.ask("copies", stdin=data, timeout=300)
-            mine.add(copy.path)
+                failures.append(error)
+            else:
+                mine.add(copy.path)
         for extension in at.facts.extensions:
             if mine & {copy.path for copy in extension.copies}:
                 run.tell(f"{at.name}/pair.copy", f"{extension.title} starts")
-                await restart(at, extension)
-        if failure is not None:
+                try:
+                    await restart(at, extension)
+                except ResealError as error:
+                    failures.append(error)
+        if failures:
             # What could be carried is, and understood by whoever has it, too.
-            raise failure
+            raise failures[0]
         await at.mark(PAIRED)
 
 
@@ -204,8 +217,7 @@ async def _order(at: Target, run: Context, copy: CopyFacts, pair: Pair) -> Any:
         if held == "key":
             if not is_holder(run, pair, at.name):
                 raise StepFailed(f"{at.name}: has not shown that it had {pair.title}")
-            maker = await run.target(pair.maker)
-            parts.append(await read(maker.transport, pair_path(maker, pair)))
+            parts.append(await _private_half(run, pair, now))
         elif copy.bare or now.certificate is None:
             parts.append(dump_public(now.key))
         else:
@@ -216,6 +228,15 @@ async def _order(at: Target, run: Context, copy: CopyFacts, pair: Pair) -> Any:
         "mode": mode_for(copy),
         "content": base64.b64encode(b"".join(parts)).decode(),
     }
+
+
+async def _private_half(run: Context, pair: Pair, now: Material) -> bytes:
+    """Read a new key where it was made; it is the one that was certified."""
+    maker = await run.target(pair.maker)
+    key = load_private(await read(maker.transport, pair_path(maker, pair)))
+    if not same_key(key.public_key(), now.key):
+        raise StepFailed(f"{pair.maker}: {pair.title}: is not the key that was made")
+    return dump_private(key)
 
 
 async def disagreements(

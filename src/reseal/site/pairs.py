@@ -159,6 +159,11 @@ def pair_obstacles(
     """
     remedy = "correct it, or --skip the extension"
     names = {node.certname for node in everybody}
+    for each in found_on(nodes):
+        if each.copy.key is None:
+            for text in _misplaced(each.copy):
+                message = f"{each.title}: {each.copy.path}: {text}"
+                yield each.node, Fault("fault", message, remedy)
     for key, found in _by_key(nodes).items():
         owner = _owner(everybody, key)
         subjects = {c.subject for e in found for c in e.copy.certificates[:1]}
@@ -172,14 +177,14 @@ def _obstacles(
     found: Found, owner: str, subjects: set[str], names: Collection[str]
 ) -> Iterator[str]:
     copy = found.copy
-    if copy.link:
-        yield f"is a link to {copy.link}"
-    if copy.cleared:
-        yield "lies where a run clears everything"
+    yield from _misplaced(copy)
     if copy.certificates and "certificate" not in copy.holds:
         yield "holds certificates besides"
     if copy.keys > ("key" in copy.holds):
         yield "holds a private key besides"
+    for certificate in copy.certificates[:1]:
+        if owner and certificate.subject != owner:
+            yield f"is for {certificate.subject}, whose key is that of {owner}"
     if owner and "key" in copy.holds and found.node.name != owner:
         yield f"holds the private key of {owner}, which belongs there alone"
     for certificate in copy.certificates[:1]:
@@ -193,6 +198,13 @@ def _obstacles(
             Certname(certificate.subject)
         except InvalidCertname as error:
             yield f"is for what is no certname: {error}"
+
+
+def _misplaced(copy: CopyFacts) -> Iterator[str]:
+    if copy.link:
+        yield f"is a link to {copy.link}"
+    if copy.cleared:
+        yield "lies where a run clears everything"
 
 
 def strays(nodes: Sequence[NodeFacts]) -> Iterator[tuple[NodeFacts, Fault]]:

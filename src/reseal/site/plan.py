@@ -18,7 +18,7 @@ from reseal.errors import PuppetEnterprise, SiteError
 from reseal.site.copies import obstacles
 from reseal.site.copyfacts import ExtensionFacts
 from reseal.site.facts import Fault, NodeFacts
-from reseal.site.foresee import warnings_of
+from reseal.site.foresee import unrenewed, warnings_of
 from reseal.site.generation import Generation, ca_host, next_generation
 from reseal.site.pairs import Pair, pair_obstacles, pairs_of
 from reseal.site.sequence import Step, renewal_steps, steps_of
@@ -143,6 +143,7 @@ def make_plan(
         left_out=left_out,
         warnings=(
             *warnings_of(nodes, generation.shape, choices.allow),
+            *unrenewed(nodes, facts),
             *(f"{name}: its copies are left as they are" for name in choices.skip),
             *told,
         ),
@@ -197,7 +198,8 @@ def with_extensions(
 
 
 def _keys_of(facts: Sequence[NodeFacts], names: Collection[str]) -> set[str | None]:
-    """Return the keys of pairs that these extensions have copies of."""
+    """Return the keys of pairs that these extensions have copies of, but nodes' own."""
+    own = {each.hostcert.key_fingerprint for each in facts if each.hostcert}
     return {
         copy.key
         for node in facts
@@ -205,7 +207,7 @@ def _keys_of(facts: Sequence[NodeFacts], names: Collection[str]) -> set[str | No
         if each.name in names
         for copy in each.copies
         if copy.pair
-    }
+    } - own
 
 
 def skipped_pairs(facts: Sequence[NodeFacts], choices: Choices) -> Iterator[str]:

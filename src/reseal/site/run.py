@@ -81,7 +81,8 @@ class Runner:
         return self._outcome()
 
     def _must_stop(self, phase: str) -> bool:
-        if phase in (PAIRS, "ca", "compiler 1", "canary"):
+        first = phase in ("ca", "compiler 1", "canary")
+        if first or phase.startswith(f"{PAIRS} "):
             return True
         return len(self._failed) > self._run.limits.failures
 

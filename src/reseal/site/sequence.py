@@ -20,7 +20,7 @@ from reseal.site.generation import ca_host
 from reseal.site.pairs import Pair
 
 PAIRS = "shared keys"
-"""The phase in which keys that several nodes share are made."""
+"""How the phases are called in which keys that several nodes share are made."""
 
 Action = Literal[
     "agent.backup",
@@ -76,10 +76,9 @@ def steps_of(
         pairs: Keys that several nodes share.
     """
     host = ca_host(facts)
-    holders = {name for pair in pairs if pair.maker for name in pair.holders}
-    for node in facts:
-        if node.name in holders:
-            yield from _node_steps(node, PAIRS, ("pair.make",))
+    holders = {name for pair in pairs for name in (*pair.holders, pair.owner)}
+    having = [node for node in facts if node.name in holders]
+    yield from _in_batches(having, batch, PAIRS, ("pair.make",))
     yield from _node_steps(host, "ca", _CA)
     if host.extensions:
         yield from _node_steps(host, _services(host), _COPIES)
@@ -88,7 +87,7 @@ def steps_of(
     yield from _node_steps(host, "server's run", ("agent.run",))
     have = {name for pair in pairs for name in (*pair.holders, *pair.readers)}
     sharing = [node for node in facts if node.name in have]
-    yield from _in_batches(sharing, batch, f"{PAIRS}, batch", ("pair.copy",))
+    yield from _in_batches(sharing, batch, f"new {PAIRS}", ("pair.copy",))
 
 
 def renewal_steps(facts: Sequence[NodeFacts], batch: int) -> Iterator[Step]:

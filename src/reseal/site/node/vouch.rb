@@ -16,8 +16,12 @@ def public_info(key)
   half.to_der
 end
 
-key = OpenSSL::PKey.read(File.binread(ARGV[0]))
+# Not what somebody's link leads to.
+text = File.open(ARGV[0], File::RDONLY | File::NOFOLLOW, &:read)
+key = OpenSSL::PKey.read(text)
 data = WORDS + STDIN.read.unpack('m').first
-signature = key.sign(OpenSSL::Digest.new('SHA256'), data)
+digest = OpenSSL::Digest.new('SHA256')
+elliptic = key.is_a?(OpenSSL::PKey::EC)
+signature = elliptic ? key.dsa_sign_asn1(digest.digest(data)) : key.sign(digest, data)
 puts JSON.generate('public' => [public_info(key)].pack('m0'),
                    'signature' => [signature].pack('m0'))
