@@ -229,7 +229,7 @@ def _all_is_new(deployment: Deployment, before: dict[str, str]) -> None:
 
 def _old_ones_are_refused(site: Site) -> None:
     """By each listener; and nobody does what alice signs with her old key."""
-    for host in ("puppet", "agent1", "puppetdb", "broker", "compiler"):
+    for host in ("puppet", "agent1"):
         for what in _ASKS:
             new, old = asked(site, host, what, SSL), asked(site, host, what, OLD)
             assert "alert" not in new, (what, host, new)
