@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # On the broker: key stores of Java's own kind, with a password that XML has to quote,
-# another one of the key, and revocation lists.
+# another one of the key, and revocation lists; RabbitMQ beside it.
 set -e
 own=/etc/activemq/ssl xml=/etc/activemq/instances-available/main/activemq.xml
 ssl=/var/lib/puppet/ssl
@@ -23,3 +23,18 @@ sed -i "s|<sslContext keyStore=|<sslContext keyStoreKeyPassword='ownword'\
     crlPath='file:$own/crl.pem' keyStore=|" $xml
 sed -i 's|StorePassword="puppet"|StorePassword="pup\&amp;pet\&quot;1'"'"'"|g' $xml
 systemctl restart activemq
+own=/etc/rabbitmq/tls name=$(hostname).lab.test
+install -d -o rabbitmq -m 700 $own
+for part in certs/$name:cert private_keys/$name:key certs/ca:ca; do
+    install -o rabbitmq -m 600 "$ssl/${part%%:*}.pem" "$own/${part##*:}.pem"
+done
+cat >/etc/rabbitmq/rabbitmq.conf <<CONF
+listeners.tcp = none
+listeners.ssl.default = 5671
+ssl_options.cacertfile = $own/ca.pem
+ssl_options.certfile = $own/cert.pem
+ssl_options.keyfile = $own/key.pem
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+CONF
+systemctl restart rabbitmq-server

@@ -3,7 +3,8 @@
 One site with all of them: PuppetDB with copies as Puppet's own package keeps them, and
 a connection to PostgreSQL that is a matter of certificates on both sides; ActiveMQ with
 key stores and revocation lists; MCollective that signs with `ssl`, on every host, and
-two administrators; NATS and nginx on an agent, which has its catalogs from a compiler.
+two administrators; RabbitMQ, NATS, nginx and Apache; an agent which has its catalogs
+from a compiler.
 
 Sources: issue "Site extensions"; docs/reference/extensions.md.
 """
@@ -31,8 +32,9 @@ OLD = f"/var/backups/reseal/*/tree{SSL}"
 _TLS = "/etc/nginx/tls"
 COPIES = {
     "puppetdb": f"{OWN} {PG}/server.crt {PG}/server.key {PG}/root.crt",
-    "broker": "/etc/activemq/ssl",
-    "agent1": f"{mcossl.HOME} /etc/nats {_TLS}/chain.pem {_TLS}/key.pem {_TLS}/ca.pem",
+    "broker": "/etc/activemq/ssl /etc/rabbitmq/tls",
+    "agent1": f"{mcossl.HOME} /etc/nats {_TLS}/chain.pem {_TLS}/key.pem {_TLS}/ca.pem "
+    "/etc/apache2/tls",
 }
 DECLARED = f"""
 [extension.alice]
@@ -86,6 +88,15 @@ echo "ended: $?"
     "nginx": r"""
 timeout 20 curl -sS --cacert SSL/certs/ca.pem --cert certs/NAME.pem \
     --key private_keys/NAME.pem https://agent1.lab.test:8443/ 2>&1
+""",
+    "Apache": r"""
+timeout 20 curl -sS -o /dev/null -w '%{http_code}' --cacert SSL/certs/ca.pem \
+    --cert certs/NAME.pem --key private_keys/NAME.pem https://agent1.lab.test:9443/ 2>&1
+""",
+    "RabbitMQ": r"""
+{ printf 'AMQP\000\000\011\001'; sleep 2; } | timeout 10 openssl s_client -quiet \
+    -connect broker.lab.test:5671 -no_ign_eof -cert certs/NAME.pem \
+    -key private_keys/NAME.pem 2>&1 | tr -d '\000'
 """,
     "compiler": r"""
 timeout 20 curl -sS -o /dev/null -w '%{http_code}' --cacert SSL/certs/ca.pem \
@@ -189,9 +200,9 @@ def _all_is_found(told: list[dict[str, Any]]) -> None:
     assert names == {
         "puppet.lab.test": mco,
         NAME: ["postgresql", "puppetdb", *mco],
-        BROKER: ["activemq", *mco],
+        BROKER: ["activemq", *mco, "rabbitmq"],
         "compiler.lab.test": mco,
-        AGENT: ["alice", *mco, "nats", "nginx"],
+        AGENT: ["alice", *mco, "nats", "nginx", "apache"],
     }
     assert not [fault for node in told for fault in node["faults"]]
     assert "pup&pet" not in json.dumps(told)
@@ -215,6 +226,8 @@ def _all_is_new(deployment: Deployment, before: dict[str, str]) -> None:
         (AGENT, "alice alice.key"),
         (NAME, "postgresql, old one"),
         *((AGENT, name) for name in ("nats, old one", "nginx chain.pem")),
+        (AGENT, "apache crl.pem"),
+        *((BROKER, name) for name in ("rabbitmq, old one", "rabbitmq key.pem")),
         *((host.fqdn, "mcollective, heard") for host in site.hosts),
         *((host.fqdn, "mcollective server_private.pem") for host in site.hosts),
     }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# On an agent: nginx and NATS with copies of its certificate, and a web site of another
-# CA beside them.
+# On an agent: nginx, Apache and NATS with copies of its certificate, and a web site of
+# another CA beside them.
 set -e
 ssl=/var/lib/puppet/ssl name=$(hostname).lab.test
 bus=$(systemctl show -p User --value nats-server)
@@ -42,4 +42,24 @@ server {
     return 200 "www";
 }
 CONF
-systemctl restart nats-server nginx
+install -d -m 700 /etc/apache2/tls
+for part in certs/$name:cert private_keys/$name:key certs/ca:ca crl:crl; do
+    install -m 600 "$ssl/${part%%:*}.pem" "/etc/apache2/tls/${part##*:}.pem"
+done
+a2enmod -q ssl
+cat >/etc/apache2/sites-enabled/puppet.conf <<CONF
+Listen 9443
+<VirtualHost *:9443>
+    ServerName $name
+    DocumentRoot /var/www/html
+    SSLEngine on
+    SSLCertificateFile /etc/apache2/tls/cert.pem
+    SSLCertificateKeyFile /etc/apache2/tls/key.pem
+    SSLCACertificateFile /etc/apache2/tls/ca.pem
+    SSLCARevocationFile /etc/apache2/tls/crl.pem
+    SSLCARevocationCheck chain
+    SSLVerifyClient require
+    SSLVerifyDepth 2
+</VirtualHost>
+CONF
+systemctl restart nats-server nginx apache2
