@@ -107,6 +107,12 @@ class _Maker:
         )
         return _sign(template, signer, ca)
 
+    def leaves(
+        self, wanted: Sequence[Leaf], ca: x509.Certificate, signer: Signer, first: int
+    ) -> tuple[x509.Certificate, ...]:
+        numbered = enumerate(wanted, first)
+        return tuple(self.leaf(each, ca, signer, number) for number, each in numbered)
+
     def single(self, name: str, signer: Signer, first: int) -> Authorities:
         ca = self.authority(name, signer, serial=first)
         return (ca,), (self.crl(ca, signer),)
@@ -143,11 +149,10 @@ def new_authority(
         ruby: As the CA of Puppet 3 to 5 leaves it; it knows `single` only.
         ca_name, signer: The signing CA; each generation has its own name.
         root_name, root_signer: The root of a chain.
-        server: The server's own certificate, if it shall have one.
+        server, others: Who gets a certificate: the server, if it shall, then others.
         ttl: From now (aware, UTC) to the end of every certificate here.
         first_serial: Serials count on from here, for a CA that follows another;
             None numbers as the layout's tool, a chain's root and first leaf both 1.
-        others: Who else gets a certificate, after the server.
 
     Raises:
         AuthorityError: A chain without a root, or a Ruby CA that is a chain.
@@ -163,11 +168,8 @@ def new_authority(
         raise AuthorityError(f"{ca_name}: a chain needs a root, and no Ruby CA")
     serial = 1 if shape == "chain" and not first_serial else first + len(cas)
     leaf = maker.server(server, cas[0], signer, serial) if server else None
-    more = tuple(
-        maker.leaf(other, cas[0], signer, number)
-        for number, other in enumerate(others, serial + bool(leaf))
-    )
-    return _gather(maker.dialect, signer, cas, crls, leaf, more)
+    rest = maker.leaves(others, cas[0], signer, serial + bool(leaf))
+    return _gather(maker.dialect, signer, cas, crls, leaf, rest)
 
 
 def assemble(

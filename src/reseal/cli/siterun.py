@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,10 +83,8 @@ def regenerate(
     """
     given = {"--batch": batch, "--without": without, "--allow": allow}
     given |= {"--skip": skip, "--only": only}
-    if ignored := [name for name, value in given.items() if plan_file and value]:
-        hint = "make a new plan with them: reseal site plan"
-        words = f"{', '.join(ignored)}: the plan has decided that"
-        raise UsageError(words, hint=hint)
+    if plan_file is not None:
+        _refuse_decided(given)
     roster, choices = load_roster(site), chosen(batch, without, allow, skip, only)
     plan = _plan(roster, plan_file, choices)
     if dry_run:
@@ -96,11 +94,22 @@ def regenerate(
         print(plan_text(plan), file=sys.stderr)
     if not yes:
         confirm(plan)
-    runs = runs or runs_directory()
     with progress(len(plan.steps)) as lines:
         means = hands(lines, Limits(failures=max_failures))
-        directory, ended = _run(_begin(plan, roster, runs, means))
+        directory, ended = _run(_begin(plan, roster, runs or runs_directory(), means))
     _finish(directory, ended, as_json)
+
+
+def _refuse_decided(given: Mapping[str, object]) -> None:
+    """Refuse options that a plan file has decided already.
+
+    Raises:
+        UsageError: One of them is given.
+    """
+    if ignored := [name for name, value in given.items() if value]:
+        hint = "make a new plan with them: reseal site plan"
+        words = f"{', '.join(ignored)}: the plan has decided that"
+        raise UsageError(words, hint=hint)
 
 
 def _plan(roster: Roster, plan_file: Path | None, choices: Choices) -> Plan:

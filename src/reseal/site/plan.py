@@ -126,7 +126,7 @@ def make_plan(
     """
     left_out = dict.fromkeys(choices.without, "left out on request")
     _require_known(facts, (*choices.skip, *choices.only))
-    told = skipped_pairs(facts, choices)
+    told = skipped(facts, choices)
     facts = with_extensions(facts, choices)
     if choices.only:
         return _renewal(facts, choices, run=run, now=now)
@@ -144,7 +144,6 @@ def make_plan(
         warnings=(
             *warnings_of(nodes, generation.shape, choices.allow),
             *unrenewed(nodes, facts),
-            *(f"{name}: its copies are left as they are" for name in choices.skip),
             *told,
         ),
         steps=tuple(steps_of(nodes, choices.batch, pairs)),
@@ -210,8 +209,10 @@ def _keys_of(facts: Sequence[NodeFacts], names: Collection[str]) -> set[str | No
     } - own
 
 
-def skipped_pairs(facts: Sequence[NodeFacts], choices: Choices) -> Iterator[str]:
-    """Tell which shared keys stay, because an extension that is skipped has them."""
+def skipped(facts: Sequence[NodeFacts], choices: Choices) -> Iterator[str]:
+    """Tell what stays as it is: skipped extensions, and the shared keys they have."""
+    for name in choices.skip:
+        yield f"{name}: its copies are left as they are"
     kept = _keys_of(facts, choices.skip)
     names = {
         copy.pair
