@@ -30,7 +30,8 @@ test-real: debian $(VENV)/ready ## everything against real Puppet; Debian, as ro
 check: $(VENV)/ready ## style, types and shell scripts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy src tests/test_rooms.py bench
+	$(BIN)/mypy src tests/test_rooms.py bench scripts
+	$(BIN)/mypy fuzz
 	for room in $$(dirname $$(git ls-files 'tests/*/*.py') | sort -u); do \
 		$(BIN)/mypy $$room || exit 1; done
 	@if command -v shellcheck >/dev/null; then \

@@ -43,7 +43,8 @@ def mutate_pem(data: bytes, most: int, seed: int) -> bytes:
             return pem.encode(LABEL, inside)
         except (ParseError, IndexError):
             pass
-    return atheris.Mutate(data, most)
+    changed: bytes = atheris.Mutate(data, most)
+    return changed
 
 
 def signed_again(data: bytes) -> bytes:

@@ -22,8 +22,9 @@ with atheris.instrument_imports(include=["reseal"]):
     from cryptography import x509
 
     from reseal.ca.authority import load
+    from reseal.ca.newca import Leaf
     from reseal.ca.profile import Profile
-    from reseal.ca.setup import ServerLeaf, new_authority
+    from reseal.ca.setup import new_authority
     from reseal.ca.sign import generate
     from reseal.certname import Certname
     from reseal.clock import SystemClock
@@ -69,7 +70,8 @@ BODIES = (b'{"desired_state":"signed","cert_ttl":60}', b'{"certnames":["a"]}', b
 
 def make() -> tuple[Api, Path]:
     """Return an API and its CA's directory; what it writes need not last."""
-    os.fsync = os.fdatasync = lambda handle: None
+    for sync in ("fsync", "fdatasync"):
+        setattr(os, sync, lambda handle: None)
     cadir = Path(tempfile.mkdtemp(prefix="reseal-fuzz"))
     key = keys.generate("ec:secp256r1")
     made = new_authority(
@@ -79,7 +81,7 @@ def make() -> tuple[Api, Path]:
         root_name=None,
         signer=keys.LocalSigner(key),
         root_signer=None,
-        server=ServerLeaf(HOST, KEY.public_key),
+        server=Leaf(HOST, KEY.public_key),
         ttl=timedelta(days=365),
         now=datetime.now(UTC) - timedelta(hours=1),
     )
