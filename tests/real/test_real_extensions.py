@@ -48,6 +48,7 @@ title = "PostgreSQL"
 nodes = ["{NAME}"]
 services = ["postgresql@15-main"]
 configs = ["/etc/postgresql/*/main/postgresql.conf"]
+reload = true
 
 [[extension.postgresql.copy]]
 holds = ["certificate", "ca"]
@@ -260,43 +261,47 @@ def _old_ones_are_refused(site: Site) -> None:
     site.on("agent1", f"cat /root/new/alice.key >{home}/alice.key")
 
 
-STALE = {
-    "puppetdb": (f"{OWN}/ca.pem", "PuppetDB", "puppetdb ca.pem"),
-    "broker": (STORES.split()[1], "ActiveMQ", "activemq truststore.jks"),
-    "agent1": (
-        f"{mcossl.OWN}/server_private.pem",
-        "MCollective",
-        "mcollective server_private.pem",
-    ),
-}
-"""On each host one copy of the old CA, which service it is of, which check fails."""
+_SHARED = f"{mcossl.OWN}/server_private.pem"
+STALE = (
+    ("puppetdb", f"{OWN}/ca.pem", "puppetdb", "PuppetDB"),
+    ("puppetdb", f"{PG}/root.crt", "postgresql", "PostgreSQL"),
+    ("broker", STORES.split()[1], "activemq", "ActiveMQ"),
+    ("broker", "/etc/rabbitmq/tls/ca.pem", "rabbitmq", "RabbitMQ"),
+    ("agent1", "/etc/nats/cert.pem", "nats", "NATS"),
+    ("agent1", f"{_TLS}/ca.pem", "nginx", "nginx"),
+    ("agent1", "/etc/apache2/tls/cert.pem", "apache", "Apache"),
+    ("agent1", _SHARED, "mcollective", "MCollective"),
+)
+"""Copies of the old CA, one of each extension: where, and which extension's."""
 
 
 def _what_is_stale_is_named(deployment: Deployment) -> None:
     """One copy of each extension is put back: these are found, and no others."""
     site = deployment.site
-    for host, (path, _, _) in STALE.items():
-        kept = f"/var/backups/reseal/*/tree{path}"
-        site.on(host, f"cp -p {path} /root/new.copy; cat {kept} >{path}")
+    for host, path, _, _ in STALE:
+        # With the times of the new one: a program that looks at these goes on.
+        put = f"cat /var/backups/reseal/*/tree{path} >{path}; touch -r /root/new {path}"
+        site.on(host, f"rm -rf /root/new; cp -p {path} /root/new; {put}")
     told = _surveyed(deployment)
     faults = [fault["message"] for node in told for fault in node["faults"]]
     silent = [each for each in faults if "is not heard by mco ping" in each]
     assert (len(faults), len(silent)) == (len(STALE) + 1, 1), faults
-    for path, title, _ in STALE.values():
-        assert any(each.startswith(f"{title}: {path}: holds ") for each in faults)
+    for _, path, _, title in STALE:
+        assert any(each.startswith(f"{title}: {path}: holds ") for each in faults), path
     checks = json.loads(deployment.reseal("verify", "--json", code=4).stdout)
     wrong = {(each["node"], each["name"]) for each in checks if not each["ok"]}
-    stale = {(site.fqdn(h), check) for h, (_, _, check) in STALE.items()}
+    stale = {(site.fqdn(h), f"{name} {Path(p).name}") for h, p, name, _ in STALE}
     assert wrong == stale | {(AGENT, "mcollective, heard")}
-    site.on("agent1", f"cat /root/new.copy >{STALE['agent1'][0]}")
+    site.on("agent1", f"cat /root/new >{_SHARED}")
 
 
 def _what_is_stale_is_renewed(deployment: Deployment) -> None:
     """Copies alone, from what nodes have; no certificate of Puppet's is another."""
     before = deployment.files()
-    words = ("--only", "puppetdb", "--only", "activemq", "--yes")
-    told = deployment.reseal("regenerate", *words).stdout
-    assert "2 of 2 nodes proven" in told
+    kept = [name for _, _, name, _ in STALE if name != "mcollective"]
+    words = [word for name in kept for word in ("--only", name)]
+    told = deployment.reseal("regenerate", *words, "--yes").stdout
+    assert "3 of 3 nodes proven" in told
     assert deployment.files() == before
     assert not [f for node in _surveyed(deployment) for f in node["faults"]]
 

@@ -8,7 +8,7 @@ import pytest
 
 from reseal.errors import SiteError
 from reseal.site.facts import ServiceManager
-from reseal.site.platform import MANAGERS, Verb, service_command
+from reseal.site.platform import MANAGERS, Verb, can, service_command
 from reseal.site.survey_script import split, tables
 
 
@@ -19,6 +19,19 @@ def test_every_manager_does_the_needful(manager: ServiceManager, verb: Verb) -> 
     assert "my puppet" in command
     assert "{}" not in command
     subprocess.run(["sh", "-n", "-c", command], check=True)
+
+
+def test_a_reload_is_asked_of_whoever_has_one() -> None:
+    commands: dict[ServiceManager, str] = {
+        "systemd": "systemctl reload-or-restart -- shop",
+        "openrc": "rc-service -- shop reload",
+        "sysv": "service shop reload </dev/null",
+    }
+    for manager, command in commands.items():
+        assert can(manager, "reload")
+        assert service_command(manager, "reload", "shop") == command
+    assert not can("launchd", "reload")
+    assert not can("none", "reload")
 
 
 def test_names_are_quoted() -> None:

@@ -201,6 +201,15 @@ def test_a_web_server_without_puppets_files_is_nobodys_care(home: Home) -> None:
     assert not [fault for fault in facts.faults if "nginx" in fault.message]
 
 
+def test_a_key_of_before_is_not_passed_over(home: Home) -> None:
+    path = home.home / "svc/key.pem"
+    path.write_bytes(keys.dump_private(key("of before")))
+    facts = survey(home, "nginx", NGINX)
+    assert refused(facts) == [
+        f"nginx: {path}: holds a key that belongs to no certificate of the node"
+    ]
+
+
 def test_a_file_with_puppets_ca_and_others_is_not_passed_over(home: Home) -> None:
     path = home.home / "svc/ca.pem"
     other = certificate("Another CA", "Another CA")

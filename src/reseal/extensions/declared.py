@@ -22,7 +22,7 @@ from reseal.tomlfile import Table, open_toml
 _HINT = "extensions are described in docs/reference/extensions.md"
 _KEYS = (
     *("title", "nodes", "like", "services", "configs", "apart", "mixed", "base"),
-    *("first", "identity_setting", "copy", "door", "question"),
+    *("first", "identity_setting", "reload", "copy", "door", "question"),
 )
 _DOOR = (
     *("port", "port_setting", "path", "say", "answer", "client", "address", "before"),
@@ -93,6 +93,7 @@ def extension_of(name: str, table: Table) -> Extension | None:
         nodes=tuple(_nodes(table)),
         identity_setting=table.string("identity_setting") or "",
         question=_question(table),
+        reload=bool(table.boolean("reload")),
     )
     check_setting(table, "identity_setting", found.identity_setting)
     table.done(_KEYS)
@@ -129,6 +130,8 @@ def _contradictions(found: Extension) -> Iterator[str]:
         yield f"base: {found.base}: must be an absolute path"
     if found.apart and found.mixed:
         yield "apart and mixed: exclude each other"
+    if found.reload and not found.services:
+        yield "reload: is a service's, and services is missing"
     if found.door and not found.services:
         yield "door: is a service's, and services is missing"
     if found.door and any(copy.pair for copy in found.copies):

@@ -126,6 +126,8 @@ class Extension:
         identity_setting: A setting with the name that the node has for others, if that
             is not its certname.
         question: Asked on one node that has it.
+        reload: Its services read their files again without ending; connections that
+            were made with old certificates last.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Extension:
     base: str = ""
     identity_setting: str = ""
     question: QuestionRule | None = None
+    reload: bool = False
 
     @property
     def settings(self) -> tuple[str, ...]:

@@ -132,17 +132,17 @@ def is_puppets(name: str, trusted: set[str]) -> bool:
 def puppets(copies: Sequence[CopyFacts], node: NodeFacts) -> Iterator[CopyFacts]:
     """Yield those copies that have to do with Puppet's CA, and leave out the others.
 
-    For services whose configuration names files of other CAs, too.
+    For services whose configuration names files of other CAs, too.  Where one of
+    Puppet's certificates lacks its key, a key without a certificate is in its place.
     """
     names = {each.subject for each in node.trusted}
     whole = [*map(_as_found, copies)]
-    certified = {
-        each.key_fingerprint
-        for copy in whole
-        if "certificate" in copy.holds
-        for each in copy.certificates[:1]
-        if is_puppets(each.issuer, names)
-    } | {each.key_fingerprint for each in _there(node.hostcert)}
+    leaves = [e for c in whole if "certificate" in c.holds for e in c.certificates[:1]]
+    wanted = {e.key_fingerprint for e in leaves if is_puppets(e.issuer, names)}
+    certified = wanted | {each.key_fingerprint for each in _there(node.hostcert)}
+    if wanted - {copy.key for copy in whole}:
+        every = {each.key_fingerprint for each in leaves}
+        certified |= {copy.key for copy in whole if copy.key} - every
     for copy in whole:
         issuers = {each.issuer for each in copy.certificates}
         issuers |= {each.issuer for each in copy.crls}

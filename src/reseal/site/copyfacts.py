@@ -70,6 +70,7 @@ class ExtensionFacts:
         question: What shows whether it works, across nodes.
         heard: An answer to such a question had this node in it; None where nobody
             asked, or nobody was heard.
+        reload: Its services are asked to read their files again, and do not end.
     """
 
     name: str
@@ -81,3 +82,4 @@ class ExtensionFacts:
     identity: str = ""
     question: QuestionRule | None = None
     heard: bool | None = None
+    reload: bool = False

@@ -125,16 +125,21 @@ async def restart_all(at: Target, tell: Callable[[str], None]) -> None:
 async def restart(at: Target, extension: ExtensionFacts) -> None:
     """Start the services of an extension anew that ran when they were surveyed.
 
+    Those of one that reloads are asked to read their files again, and started if
+    they do not run.
+
     Raises:
         StepFailed: One does not start; the others were started.
     """
     running = [service for service in extension.services if service.active]
     for service in reversed(running):
-        if await at.is_active(service):
+        if not extension.reload and await at.is_active(service):
             await at.stop(service)
     failures = []
     for service in running:
         try:
+            if extension.reload and await at.is_active(service):
+                await at.reload(service)
             await at.start(service)
         except CommandFailed as error:
             log = await last_words(at, service)

@@ -18,7 +18,7 @@ from typing import Literal
 from reseal.errors import SiteError
 from reseal.site.facts import ServerKind, ServiceManager
 
-Verb = Literal["start", "stop", "status", "enabled", "log"]
+Verb = Literal["start", "stop", "reload", "status", "enabled", "log"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Manager:
     Attributes:
         start: Starts it and waits until the manager calls it started.
         stop: Stops it; no error when it does not run.
+        reload: Has it read its files again, while it runs; empty where nothing can.
         status: Ends with 0 if it runs.
         enabled: Ends with 0 if it starts at boot; empty where nothing tells.
         known: Ends with 0 if there is such a service.
@@ -39,6 +40,7 @@ class Manager:
     status: str
     enabled: str
     known: str
+    reload: str = ""
     log: str = ""
 
 
@@ -49,6 +51,7 @@ MANAGERS: Mapping[ServiceManager, Manager] = {
         status="systemctl --quiet is-active -- {}",
         enabled="systemctl --quiet is-enabled -- {}",
         known="systemctl cat -- {} >/dev/null 2>&1",
+        reload="systemctl reload-or-restart -- {}",
         log="journalctl --no-pager -q -n 5 -o cat --unit={} 2>/dev/null",
     ),
     "openrc": Manager(
@@ -57,6 +60,7 @@ MANAGERS: Mapping[ServiceManager, Manager] = {
         status="rc-service -- {} status >/dev/null 2>&1",
         enabled="test -e /etc/runlevels/default/{}",
         known="test -x /etc/init.d/{}",
+        reload="rc-service -- {} reload",
     ),
     "sysv": Manager(
         start="service {} start </dev/null",
@@ -64,6 +68,7 @@ MANAGERS: Mapping[ServiceManager, Manager] = {
         status="service {} status >/dev/null 2>&1",
         enabled="ls /etc/rc[2345].d/S[0-9][0-9]{} >/dev/null 2>&1",
         known="test -x /etc/init.d/{}",
+        reload="service {} reload </dev/null",
     ),
     "launchd": Manager(
         start="launchctl load -w /Library/LaunchDaemons/com.puppetlabs.{}.plist",
@@ -156,17 +161,21 @@ SERVER_CONFIGS = ("/etc/puppetlabs/puppetserver", "/etc/puppet/puppetserver")
 """Where Puppet Server's packages keep its configuration."""
 
 
+def can(manager: ServiceManager, verb: Verb) -> bool:
+    """Tell whether a service manager has a way to do that."""
+    row = MANAGERS.get(manager)
+    return row is not None and bool(getattr(row, verb))
+
+
 def service_command(manager: ServiceManager, verb: Verb, service: str) -> str:
     """Return the shell command for one deed of a service manager.
 
     Raises:
         SiteError: reseal does not drive that manager, or it cannot tell.
     """
-    row = MANAGERS.get(manager)
-    command = getattr(row, verb) if row is not None else ""
-    if not command:
+    if not can(manager, verb):
         raise SiteError(
             f"{service}: no way to {verb} a service with {manager}",
             hint="reseal drives systemd, OpenRC, SysV init and launchd",
         )
-    return str(command).replace("{}", quote(service))
+    return str(getattr(MANAGERS[manager], verb)).replace("{}", quote(service))

@@ -112,4 +112,5 @@ def _extension(
         first=each.first,
         identity=(last(settings, each.identity_setting) or Setting("")).value,
         question=each.question,
+        reload=each.reload,
     )

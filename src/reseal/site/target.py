@@ -17,7 +17,7 @@ from typing import Any
 from reseal.errors import CommandFailed, SiteError
 from reseal.site.facts import NodeFacts
 from reseal.site.material import ServiceFacts
-from reseal.site.platform import service_command
+from reseal.site.platform import can, service_command
 from reseal.site.transport import Transport, check
 
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
@@ -141,6 +141,15 @@ class Target:
         """Stop a service and wait for its manager's word."""
         command = service_command(self.facts.service_manager, "stop", service.name)
         await check(self.transport, command, timeout=600)
+
+    async def reload(self, service: ServiceFacts) -> None:
+        """Have a service that runs read its files again, or stop it if none can ask."""
+        manager = self.facts.service_manager
+        if can(manager, "reload"):
+            command = service_command(manager, "reload", service.name)
+            await check(self.transport, command, timeout=600)
+        else:
+            await self.stop(service)
 
     async def has(self, mark: str) -> bool:
         """Tell whether the run has left that mark in its directory."""
