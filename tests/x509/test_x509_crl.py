@@ -207,3 +207,11 @@ def test_damaged_lists_are_read_or_refused(data: st.DataObject) -> None:
     except ParseError:
         return
     assert not valid
+
+
+def test_it_answers_alike_however_often_it_is_asked() -> None:
+    listed = build(*(Entry(serial, NOW) for serial in range(1, 10_001, 2)))
+    for _ in range(2):
+        found = [listed.revoked(serial) for serial in range(1, 10_001)]
+        told = [each.serial if each else None for each in found]
+        assert told == [n if n % 2 else None for n in range(1, 10_001)]

@@ -42,19 +42,24 @@ def load_certificate(data: bytes) -> x509.Certificate:
     return load_certificates(data)[0]
 
 
-@lru_cache(maxsize=2)
 def load_crls(data: bytes) -> tuple[RevocationList, ...]:
     """Return the revocation lists of a PEM file, in order.
 
-    A large one, which several may ask for one after the other, is read once.
+    A large one, which several may ask for one after the other, is read once; what was
+    written here is not read at all.
 
     Raises:
         ParseError: There is none, or one cannot be read.
     """
+    for text, lists in _recent:
+        if text == data:
+            return lists
     found = [block for block in pem.decode(data) if block.label == crl.LABEL]
     if not found:
         raise ParseError("bundle: has no revocation list")
-    return tuple(crl.parse(block.der) for block in found)
+    lists = tuple(crl.parse(block.der) for block in found)
+    _remember(data, lists)
+    return lists
 
 
 def dump_certificates(certificates: Iterable[x509.Certificate]) -> bytes:
@@ -64,7 +69,20 @@ def dump_certificates(certificates: Iterable[x509.Certificate]) -> bytes:
 
 def dump_crls(crls: Iterable[RevocationList]) -> bytes:
     """Return revocation lists as one PEM file."""
-    return b"".join(each.pem for each in crls)
+    lists = tuple(crls)
+    text = b"".join(each.pem for each in lists)
+    if lists:
+        _remember(text, lists)
+    return text
+
+
+_recent: tuple[tuple[bytes, tuple[RevocationList, ...]], ...] = ()
+"""The last files of revocation lists, and what they say."""
+
+
+def _remember(text: bytes, lists: tuple[RevocationList, ...]) -> None:
+    global _recent
+    _recent = ((text, lists), *_recent[:1])
 
 
 def issuer_of(

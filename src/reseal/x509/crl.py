@@ -25,6 +25,7 @@ from reseal.x509.crlentry import Entry, entry_at
 from reseal.x509.keys import PublicKey, Signer
 
 LABEL = "X509 CRL"
+_ANSWERS = 4096
 _FEW = 16  # Up to so many numbers are searched for; more are worth an index.
 
 
@@ -78,6 +79,14 @@ class RevocationList:
 
     def revoked(self, serial: int) -> Entry | None:
         """Return the entry of a serial number, or None if it is not on the list."""
+        if serial in (answers := self._answers):
+            return answers[serial]
+        if len(answers) >= _ANSWERS:
+            self.__dict__["_answers"] = answers = {}
+        answers[serial] = found = self._find(serial)
+        return found
+
+    def _find(self, serial: int) -> Entry | None:
         known = "_positions" in self.__dict__
         if not known and der.integer(serial) not in self.revoked_entries:
             return None
@@ -103,6 +112,11 @@ class RevocationList:
             found = signatures.verify(key, scheme, self.signature, self.tbs)
             self._proofs[info] = found
         return self._proofs[info]
+
+    @cached_property
+    def _answers(self) -> dict[int, Entry | None]:
+        """What was asked before: the same callers come again and again."""
+        return {}
 
     @cached_property
     def _proofs(self) -> dict[bytes, bool]:

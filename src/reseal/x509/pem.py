@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reseal.errors import ParseError
+from reseal.x509 import armour
 
 _BEGIN = re.compile(rb"^[ \t]*-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n", re.MULTILINE)
 _HEADER = re.compile(rb"[A-Za-z0-9-]+:")
-_SPACE = b" \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,8 @@ class Block:
 
 def encode(label: str, der: bytes) -> bytes:
     """Return `der` as PEM: 64 columns, ends in a newline."""
-    text = binascii.b2a_base64(der, newline=False)
-    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
-    begin, end = f"-----BEGIN {label}-----", f"-----END {label}-----"
-    return b"\n".join((begin.encode(), *lines, end.encode(), b""))
+    begin, end = f"-----BEGIN {label}-----\n", f"-----END {label}-----\n"
+    return b"".join((begin.encode(), armour.encode(der), end.encode()))
 
 
 def decode(data: bytes) -> tuple[Block, ...]:
@@ -66,7 +64,7 @@ def _block(label: str, body: bytes) -> Block:
     if _HEADER.match(body):
         raise ParseError(f"PEM: {label} is encrypted or has headers")
     try:
-        der = binascii.a2b_base64(body.translate(None, _SPACE), strict_mode=True)
+        der = armour.decode(body)
     except binascii.Error:
         raise ParseError(f"PEM: {label} is not base64") from None
     return Block(label, der)
