@@ -1,4 +1,4 @@
-"""Real sites for tests: raised once per shape, never more than one at a time.
+"""Real sites for tests: raised once per shape, never more than one for each worker.
 
     from labsite import PUPPET7, PUPPET8, Site, on_sites
 
@@ -47,7 +47,8 @@ class Raised:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything here as `real`, give it time, and keep a shape together.
 
-    The last is for `pytest -n 2 --dist loadgroup`: each worker has one site.
+    The last is for `pytest -n 2 --dist loadgroup`: each worker has one site, in a
+    network of its own.
     """
     here = Path(__file__).parent
     for item in items:

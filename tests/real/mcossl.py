@@ -94,3 +94,25 @@ def heard(site: Site, words: str = "ping") -> set[str]:
         if len(found) == len(site.hosts):
             break
     return found
+
+
+_PSK = """
+set -e
+cd /etc/mcollective
+sed -i '/^securityprovider/d; /^plugin.ssl_/d' server.cfg client.cfg
+for file in server.cfg client.cfg; do
+    printf 'securityprovider = psk\\nplugin.psk = lab\\n' >>$file
+done
+systemctl restart mcollective
+"""
+_PSK_HOME = """
+sed -i '/^securityprovider/d; /^plugin.ssl_/d' /home/alice/.mcollective
+printf 'securityprovider = psk\\nplugin.psk = lab\\n' >>/home/alice/.mcollective
+"""
+
+
+def share_a_word(site: Site) -> None:
+    """Have every host sign with a word that all know, as the lab has it."""
+    for host in site.hosts:
+        site.on(host.name, _PSK)
+    site.on(USER_HOST, _PSK_HOME)

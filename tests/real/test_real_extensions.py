@@ -191,6 +191,18 @@ def test_a_site_with_every_extension(deployment: Deployment) -> None:
     deployment.reseal("rollback", "--yes", run.name)
     assert (copies(site), deployment.files()) == (before, files)
     _works(deployment)
+    _the_other_plug_in_works(deployment)
+
+
+def _the_other_plug_in_works(deployment: Deployment) -> None:
+    """`psk`: MCollective's servers share a word and no key; alice's is hers alone."""
+    site = deployment.site
+    mcossl.share_a_word(site)
+    before = deployment.fingerprints()
+    told = deployment.reseal("regenerate", "--yes").stdout
+    assert f"{len(site.hosts)} of {len(site.hosts)} nodes proven" in told
+    assert not {*before.values()} & {*deployment.fingerprints().values()}
+    _works(deployment)
 
 
 def _all_is_found(told: list[dict[str, Any]]) -> None:
