@@ -17,12 +17,12 @@ executed first" and the grouping of parametrized tests.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from labsite import Shape, Site, clear_leftovers, lab, raise_site
+from labsite import EXTENSIONS, Shape, Site, clear_leftovers, lab, raise_site
 
 LIMIT = 1800
 """Seconds a test may take, with the raising of its site on a busy machine."""
@@ -43,12 +43,14 @@ class Raised:
         return self.site
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    items: list[pytest.Item],
+) -> Generator[None, None, None]:
     """Mark everything here as `real`, give it time, and keep a shape together.
 
     The last is for `pytest -n 2 --dist loadgroup`: each worker has one site, in a
-    network of its own.
+    network of its own.  A wrapper comes before what looks at the marks.
     """
     here = Path(__file__).parent
     for item in items:
@@ -56,9 +58,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(LIMIT))
-            if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-                shape = item.callspec.params.get("raised")
-                item.add_marker(pytest.mark.xdist_group(getattr(shape, "name", "")))
+            if name := _shape_of(item):
+                item.add_marker(pytest.mark.xdist_group(name))
+    # What takes longest is not to be what a worker does at the end, alone.
+    items.sort(key=lambda item: _shape_of(item) != EXTENSIONS.name)
+    yield
+
+
+def _shape_of(item: pytest.Item) -> str:
+    """Return the name of the shape of a test's site; empty without one."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return str(getattr(params.get("raised"), "name", ""))
 
 
 @pytest.fixture(scope="session")
