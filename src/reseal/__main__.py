@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-
-from reseal.cli.main import main as run
+from importlib import import_module
 
 
 def main() -> None:
-    """Run reseal as a program."""
-    sys.exit(run(sys.argv[1:]))
+    """Run reseal as a program; of its modules, those that are needed are loaded."""
+    match sys.argv[1:]:
+        case ["node", verb, "--", *args] if not verb.startswith("-"):
+            sys.exit(import_module("reseal.cli.deed").deed(verb, args))
+        case words:
+            sys.exit(import_module("reseal.cli.main").main(words))
 
 
 if __name__ == "__main__":

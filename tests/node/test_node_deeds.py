@@ -95,9 +95,20 @@ def test_the_program_answers_in_json_and_is_not_shown() -> None:
     assert done.stdout == '["missing"]\n'
     told = subprocess.run([*program, "--help"], capture_output=True, check=True)
     assert b" node " not in told.stdout
-    wrong = subprocess.run([*program, "node", "x"], capture_output=True, check=False)
-    assert wrong.returncode == 2
-    assert b"Traceback" not in wrong.stderr
+    wrong = [
+        subprocess.run([*program, "node", "x", *more], capture_output=True, check=False)
+        for more in ((), ("--",))
+    ]
+    assert {each.returncode for each in wrong} == {2}
+    assert wrong[0].stderr == wrong[1].stderr
+    assert wrong[0].stderr.startswith(b"reseal: error: x: no verb of reseal node\n")
+
+
+def test_a_deed_does_not_load_the_command_line() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "reseal", "node"]
+    done = subprocess.run([*command, "contract", "--"], capture_output=True, check=True)
+    assert b"reseal.node.verbs" in done.stderr
+    assert b"typer" not in done.stderr
 
 
 # -- keys -----------------------------------------------------------------------------

@@ -35,7 +35,7 @@ say ruby
 echo "$ruby"
 if [ -n "$reseal" ] && [ "$puppet" = "$reseal" ]; then
     say contract
-    "$reseal" node contract 2>&1 | tail -n 1
+    "$reseal" node contract -- 2>&1 | tail -n 1
 fi
 if [ -n "$puppet" ]; then
     if conf=$("$puppet" config print --section agent 2>&1); then
