@@ -17,12 +17,14 @@ executed first" and the grouping of parametrized tests.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from labsite import EXTENSIONS, Shape, Site, clear_leftovers, lab, raise_site
+from labsite import EXTENSIONS, MIXED, Shape, Site, clear_leftovers, lab, raise_site
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 LIMIT = 1800
 """Seconds a test may take, with the raising of its site on a busy machine."""
@@ -43,32 +45,39 @@ class Raised:
         return self.site
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(
-    items: list[pytest.Item],
-) -> Generator[None, None, None]:
-    """Mark everything here as `real`, give it time, and keep a shape together.
-
-    The last is for `pytest -n 2 --dist loadgroup`: each worker has one site, in a
-    network of its own.  A wrapper comes before what looks at the marks.
-    """
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here as `real`, and give it time."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.real)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(LIMIT))
-            if name := _shape_of(item):
-                item.add_marker(pytest.mark.xdist_group(name))
     # What takes longest is not to be what a worker does at the end, alone.
-    items.sort(key=lambda item: _shape_of(item) != EXTENSIONS.name)
-    yield
+    longest = (EXTENSIONS.name, MIXED.name)
+    items.sort(key=lambda item: _shape_of(item.nodeid) not in longest)
 
 
-def _shape_of(item: pytest.Item) -> str:
-    """Return the name of the shape of a test's site; empty without one."""
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    return str(getattr(params.get("raised"), "name", ""))
+class _BySite(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Keeps the tests of a shape with one worker, which has one site at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _shape_of(nodeid) or nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> LoadScopeScheduling:
+    """Share tests among the workers of `pytest -n 2 tests/real`."""
+    return _BySite(config, log)
+
+
+def _shape_of(nodeid: str) -> str:
+    """Return the name of a test's shape, the last of its parameters; empty without."""
+    parameters = nodeid.partition("[")[2].removesuffix("]")
+    return parameters.rpartition("-")[2]
 
 
 @pytest.fixture(scope="session")
