@@ -24,8 +24,8 @@ test-real: debian $(VENV)/ready ## everything against real Puppet; Debian, as ro
 	scripts/debian nginx
 	scripts/images
 	@mkdir -p build
-	$(BIN)/python -m pytest -m real -v -n 2 --dist loadscope \
-		--no-loadscope-reorder --durations=20 --junitxml=build/test-real.xml tests/real
+	$(BIN)/python -m pytest -m real -v -n 2 --durations=20 \
+		--junitxml=build/test-real.xml tests/real
 	$(BIN)/python scripts/whole.py build/test-real.xml tests/real
 
 check: $(VENV)/ready ## style, types and shell scripts

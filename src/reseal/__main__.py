@@ -7,7 +7,10 @@ from importlib import import_module
 
 
 def main() -> None:
-    """Run reseal as a program; of its modules, those that are needed are loaded."""
+    """Run reseal as a program.
+
+    A deed of `reseal site` on this node does not load the library of the command line.
+    """
     match sys.argv[1:]:
         case ["node", verb, "--", *args] if not verb.startswith("-"):
             sys.exit(import_module("reseal.cli.deed").deed(verb, args))

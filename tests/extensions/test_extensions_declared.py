@@ -20,6 +20,7 @@ nodes = ["db01"]
 services = ["shop", "shop-worker@1"]
 configs = ["/etc/shop/*.conf"]
 first = false
+reload = true
 
 [[extension.shop.copy]]
 holds = ["key", "certificate", "ca"]
@@ -102,6 +103,13 @@ def test_a_question_that_nobody_can_hear_is_a_mistake(tmp_path: Path) -> None:
         read(tmp_path, text.replace("command = ['x']\n", ""))
 
 
+def test_only_a_door_shows_that_a_service_took_its_new_files(tmp_path: Path) -> None:
+    text = GOOD.partition("[extension.shop.door]")[0]
+    with pytest.raises(SettingsError, match="reload: without a door nothing shows"):
+        read(tmp_path, text)
+    assert read(tmp_path, text.replace("reload = true\n", ""))
+
+
 def test_a_site_has_services_of_its_own(tmp_path: Path) -> None:
     (shop,) = read(tmp_path, GOOD)
     assert shop == shop.__class__(  # type: ignore[call-arg]
@@ -116,6 +124,7 @@ def test_a_site_has_services_of_its_own(tmp_path: Path) -> None:
         door=DoorRule(8443, "port", "/status", client=False, address="127.0.0.1"),
         first=False,
         nodes=("db01",),
+        reload=True,
     )
 
 
@@ -131,31 +140,33 @@ def test_a_site_has_services_of_its_own(tmp_path: Path) -> None:
         ('"/etc/shop/*.conf"', '"etc/*"', "line 5: configs: etc/*: must be an absolu"),
         ('configs = ["/etc/shop/*.conf"]\n', "", "extension shop: configs: is missing"),
         ("first = false", 'first = "no"', "line 6: first: must be true or false"),
+        ("reload = true", "reload = 1", "line 7: reload: must be true or false"),
+        ('services = ["shop", "shop-worker@1"]\n', "", "reload: is a service's, and"),
         ("first = false", "frist = false", "line 6: frist: unknown key; known are"),
-        ('"key", ', '"keys", ', "line 9: holds: 'keys' is not one of certificate, "),
-        ('holds = "crl"\n', "", "line 12: holds: is missing"),
-        ('path = "/etc/shop/all.pem"\n', "", "line 8: path or setting: one of them"),
-        ('"/etc/shop/all.pem"', '"all.pem"', "line 10: path: all.pem: must be an abs"),
-        ('"crl.file"', '"crl file"', "line 14: setting: 'crl file' is no setting's"),
-        ("port = 8443\n", "", "line 16: port: is missing"),
-        ("8443", "84430", "line 17: port: must be a whole number from 1 to 65535"),
-        ('"/status"', '"/s"\nsay = "x"', "line 16: say and answer: belong together"),
+        ('"key", ', '"keys", ', "line 10: holds: 'keys' is not one of certificate, "),
+        ('holds = "crl"\n', "", "line 13: holds: is missing"),
+        ('path = "/etc/shop/all.pem"\n', "", "line 9: path or setting: one of them"),
+        ('"/etc/shop/all.pem"', '"all.pem"', "line 11: path: all.pem: must be an abs"),
+        ('"crl.file"', '"crl file"', "line 15: setting: 'crl file' is no setting's"),
+        ("port = 8443\n", "", "line 17: port: is missing"),
+        ("8443", "84430", "line 18: port: must be a whole number from 1 to 65535"),
+        ('"/status"', '"/s"\nsay = "x"', "line 17: say and answer: belong together"),
         (
             'setting = "crl.file"',
             'setting = "a"\nformat = "java"\npassword_setting = "b"',
-            "line 13: holds: a key store holds key and certificate, or ca",
+            "line 14: holds: a key store holds key and certificate, or ca",
         ),
         (
             'setting = "crl.file"',
             'setting = "a"\npassword_setting = "b"',
-            "line 15: password_setting: is for key stores, and they need it",
+            "line 16: password_setting: is for key stores, and they need it",
         ),
         (
             'setting = "crl.file"',
             'setting = "a"\nformat = "jks"',
-            "line 15: format: 'jks' is not one of pem, der, java",
+            "line 16: format: 'jks' is not one of pem, der, java",
         ),
-        ('"/status"', '"status"', "line 19: path: status: must begin with a slash"),
+        ('"/status"', '"status"', "line 20: path: status: must begin with a slash"),
     ],
 )
 def test_a_mistake_names_its_line(

@@ -47,16 +47,23 @@ class Raised:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here as `real`, and give it time."""
+    """Mark everything here as `real`, give it time, and begin with what takes longest.
+
+    That is not to be what a worker does at the end, alone.
+    """
     here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.real)
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(LIMIT))
-    # What takes longest is not to be what a worker does at the end, alone.
+    own = [item for item in items if here in item.path.parents]
+    for item in own:
+        item.add_marker(pytest.mark.real)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LIMIT))
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        shape = parameters.get("raised")
+        named = _shape_of(item.nodeid)
+        assert shape is None or named == shape.name, f"{item}: put on_sites highest"
     longest = (EXTENSIONS.name, MIXED.name)
-    items.sort(key=lambda item: _shape_of(item.nodeid) not in longest)
+    late = {item for item in own if _shape_of(item.nodeid) not in longest}
+    items.sort(key=lambda item: item in late)
 
 
 class _BySite(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -70,7 +77,8 @@ class _BySite(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 def pytest_xdist_make_scheduler(
     config: pytest.Config, log: Producer
 ) -> LoadScopeScheduling:
-    """Share tests among the workers of `pytest -n 2 tests/real`."""
+    """Share tests among the workers of `pytest -n 2 tests/real`, in their order."""
+    config.option.loadscopereorder = False
     return _BySite(config, log)
 
 

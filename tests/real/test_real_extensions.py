@@ -113,6 +113,9 @@ timeout 20 curl -sS -o /dev/null -w '%{http_code}' --cacert SSL/certs/ca.pem \
 """How each of the listeners is asked."""
 
 
+_DATABASE = "systemctl show -p MainPID,ExecMainStartTimestamp postgresql@15-main"
+
+
 def asked(site: Site, host: str, what: str, tree: str) -> str:
     """Return what a listener says to a host that shows a certificate of a directory."""
     script = _ASKS[what].replace("SSL", SSL).replace("NAME", site.fqdn(host))
@@ -172,6 +175,7 @@ find {paths} -type f -name '*.??*' -exec sha256sum {{}} + | sort -k 2
 def test_a_site_with_every_extension(deployment: Deployment) -> None:
     site = deployment.site
     before, files = copies(site), deployment.files()
+    database = site.text("puppetdb", _DATABASE)
     told = _surveyed(deployment)
     _all_is_found(told)
     assert (copies(site), deployment.files()) == (before, files), "nothing changed"
@@ -183,6 +187,7 @@ def test_a_site_with_every_extension(deployment: Deployment) -> None:
 
     _works(deployment)
     _all_is_new(deployment, before)
+    assert site.text("puppetdb", _DATABASE) == database, "it was only reloaded"
     _old_ones_are_refused(site)
     (run,) = (deployment.here / "runs").iterdir()
     _what_is_stale_is_named(deployment)

@@ -47,6 +47,7 @@ SHOP = Extension(
     ),
     door=DoorRule(8443, "port"),
     nodes=("web01",),
+    reload=True,
 )
 """Its paths are moved into a test's directory by `moved`."""
 
@@ -165,6 +166,7 @@ def test_copies_are_found_by_the_services_own_settings(place: Place) -> None:
     assert (shop.name, shop.title, shop.first) == ("shop", "The shop", True)
     assert shop.services == (ServiceFacts("shop", active=True, enabled=None),)
     assert shop.door == DoorRule(9443, "port")
+    assert shop.reload
     one, two, three = shop.copies
     assert [one.path, two.path] == [f"{place.conf}/all.crt", f"{place.conf}/all.key"]
     assert [each.there for each in shop.copies] == [True] * 3

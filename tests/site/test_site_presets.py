@@ -201,13 +201,36 @@ def test_a_web_server_without_puppets_files_is_nobodys_care(home: Home) -> None:
     assert not [fault for fault in facts.faults if "nginx" in fault.message]
 
 
-def test_a_key_of_before_is_not_passed_over(home: Home) -> None:
+_OWN_TOO = """
+server {{
+    listen 8141 ssl;
+    ssl_certificate {home}/ssl/cert.pem;
+    ssl_certificate_key {home}/ssl/key.pem;
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "content", "fault"),
+    [
+        ("", "of before", "holds a key that belongs to no certificate of the node"),
+        (
+            _OWN_TOO,
+            "of before",
+            "holds a key that belongs to no certificate of the node",
+        ),
+        ("", "", "holds no key that can be read"),
+        ("", None, "is missing"),
+    ],
+)
+def test_a_key_that_does_not_fit_is_not_passed_over(
+    home: Home, more: str, content: str | None, fault: str
+) -> None:
     path = home.home / "svc/key.pem"
-    path.write_bytes(keys.dump_private(key("of before")))
-    facts = survey(home, "nginx", NGINX)
-    assert refused(facts) == [
-        f"nginx: {path}: holds a key that belongs to no certificate of the node"
-    ]
+    path.unlink()
+    if content is not None:
+        path.write_bytes(keys.dump_private(key(content)) if content else b"no key")
+    assert refused(survey(home, "nginx", NGINX + more)) == [f"nginx: {path}: {fault}"]
 
 
 def test_a_file_with_puppets_ca_and_others_is_not_passed_over(home: Home) -> None:

@@ -112,3 +112,20 @@ def test_of_the_next_list_only_what_is_new_is_encoded(
     following = b"12" + data[2:] + b"more"
     assert armour.encode(following) == plain(following)
     assert len(b"".join(given)) < 200
+
+
+def test_of_the_next_list_only_what_is_new_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, decode = some(1), armour._decode
+    given: list[bytes] = []
+
+    def kept(text: bytes) -> bytes:
+        given.append(text)
+        return decode(text)
+
+    armour.decode(plain(data))
+    monkeypatch.setattr(armour, "_decode", kept)
+    following = b"12" + data[2:] + b"more"
+    assert armour.decode(plain(following)) == following
+    assert len(b"".join(given)) < 300

@@ -232,6 +232,19 @@ def test_real_bundles_are_read_written_and_proven(cadir: str) -> None:
             assert bundle.verify_chain(leaf, found, lists, at)[1:] == found
 
 
+def test_what_is_remembered_of_one_file_is_not_said_of_another() -> None:
+    text = bundle.dump_crls(GOOD.crls)
+    first = bundle.load_crls(text)
+    assert first == GOOD.crls
+    assert bundle.load_crls(b"text\n" + text) == first
+    for number in range(5):
+        shorter = bundle.dump_crls(GOOD.crls[: 1 + number % 2])
+        assert len(bundle.load_crls(shorter)) == 1 + number % 2
+    with pytest.raises(ParseError):
+        bundle.load_crls(text[:-30])
+    assert bundle.load_crls(text) == first
+
+
 def test_bundles_may_hold_other_things_but_not_nothing() -> None:
     mixed = GOOD.crls[0].pem + b"text\n" + certs.to_pem(GOOD.leaf)
     assert bundle.load_certificates(mixed) == (GOOD.leaf,)

@@ -132,6 +132,8 @@ def _contradictions(found: Extension) -> Iterator[str]:
         yield "apart and mixed: exclude each other"
     if found.reload and not found.services:
         yield "reload: is a service's, and services is missing"
+    if found.reload and found.services and not found.door:
+        yield "reload: without a door nothing shows that the new files were read"
     if found.door and not found.services:
         yield "door: is a service's, and services is missing"
     if found.door and any(copy.pair for copy in found.copies):

@@ -132,21 +132,23 @@ def is_puppets(name: str, trusted: set[str]) -> bool:
 def puppets(copies: Sequence[CopyFacts], node: NodeFacts) -> Iterator[CopyFacts]:
     """Yield those copies that have to do with Puppet's CA, and leave out the others.
 
-    For services whose configuration names files of other CAs, too.  Where one of
-    Puppet's certificates lacks its key, a key without a certificate is in its place.
+    For services whose configuration names files of other CAs, too.  A key without a
+    certificate is Puppet's, and so is one that cannot be read where one of Puppet's
+    certificates has no other: a run says what is wrong with it, and begins nothing.
     """
     names = {each.subject for each in node.trusted}
     whole = [*map(_as_found, copies)]
     leaves = [e for c in whole if "certificate" in c.holds for e in c.certificates[:1]]
     wanted = {e.key_fingerprint for e in leaves if is_puppets(e.issuer, names)}
-    certified = wanted | {each.key_fingerprint for each in _there(node.hostcert)}
-    if wanted - {copy.key for copy in whole}:
-        every = {each.key_fingerprint for each in leaves}
-        certified |= {copy.key for copy in whole if copy.key} - every
+    own = {each.key_fingerprint for each in _there(node.hostcert)}
+    others = {e.key_fingerprint for e in leaves} - wanted - own
+    lonely = bool(wanted - {copy.key for copy in whole})
     for copy in whole:
         issuers = {each.issuer for each in copy.certificates}
         issuers |= {each.issuer for each in copy.crls}
-        if copy.own or copy.key in certified or _any_puppets(issuers, names):
+        meant = lonely if copy.key is None else bool(wanted) and copy.key not in others
+        held = "key" in copy.holds and (meant or copy.key in own)
+        if copy.own or held or _any_puppets(issuers, names):
             yield copy
 
 

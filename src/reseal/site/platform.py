@@ -28,7 +28,8 @@ class Manager:
     Attributes:
         start: Starts it and waits until the manager calls it started.
         stop: Stops it; no error when it does not run.
-        reload: Has it read its files again, while it runs; empty where nothing can.
+        reload: Has it read its files again, while it runs, or restarts one that cannot;
+            empty where the manager has no word for it.
         status: Ends with 0 if it runs.
         enabled: Ends with 0 if it starts at boot; empty where nothing tells.
         known: Ends with 0 if there is such a service.
@@ -60,7 +61,7 @@ MANAGERS: Mapping[ServiceManager, Manager] = {
         status="rc-service -- {} status >/dev/null 2>&1",
         enabled="test -e /etc/runlevels/default/{}",
         known="test -x /etc/init.d/{}",
-        reload="rc-service -- {} reload",
+        reload="rc-service -- {} reload || rc-service -- {} restart",
     ),
     "sysv": Manager(
         start="service {} start </dev/null",
@@ -68,7 +69,7 @@ MANAGERS: Mapping[ServiceManager, Manager] = {
         status="service {} status >/dev/null 2>&1",
         enabled="ls /etc/rc[2345].d/S[0-9][0-9]{} >/dev/null 2>&1",
         known="test -x /etc/init.d/{}",
-        reload="service {} reload </dev/null",
+        reload="service {} reload </dev/null || service {} restart </dev/null",
     ),
     "launchd": Manager(
         start="launchctl load -w /Library/LaunchDaemons/com.puppetlabs.{}.plist",

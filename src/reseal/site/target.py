@@ -143,7 +143,11 @@ class Target:
         await check(self.transport, command, timeout=600)
 
     async def reload(self, service: ServiceFacts) -> None:
-        """Have a service that runs read its files again, or stop it if none can ask."""
+        """Have a service that runs read its files again.
+
+        Where the manager cannot ask for that, the service is stopped; whoever calls
+        this starts it next.
+        """
         manager = self.facts.service_manager
         if can(manager, "reload"):
             command = service_command(manager, "reload", service.name)

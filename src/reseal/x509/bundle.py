@@ -45,8 +45,8 @@ def load_certificate(data: bytes) -> x509.Certificate:
 def load_crls(data: bytes) -> tuple[RevocationList, ...]:
     """Return the revocation lists of a PEM file, in order.
 
-    A large one, which several may ask for one after the other, is read once; what was
-    written here is not read at all.
+    A large one, which several may ask for one after the other, is read once; what has
+    just been written here need not be read.
 
     Raises:
         ParseError: There is none, or one cannot be read.
@@ -82,7 +82,8 @@ _recent: tuple[tuple[bytes, tuple[RevocationList, ...]], ...] = ()
 
 def _remember(text: bytes, lists: tuple[RevocationList, ...]) -> None:
     global _recent
-    _recent = ((text, lists), *_recent[:1])
+    others = [each for each in _recent if each[0] != text]
+    _recent = ((text, lists), *others[:2])
 
 
 def issuer_of(

@@ -25,7 +25,7 @@ from reseal.x509.crlentry import Entry, entry_at
 from reseal.x509.keys import PublicKey, Signer
 
 LABEL = "X509 CRL"
-_ANSWERS = 4096
+_ANSWERS = 4096  # Of a list that many ask about; then it begins anew.
 _FEW = 16  # Up to so many numbers are searched for; more are worth an index.
 
 
