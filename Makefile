@@ -16,7 +16,7 @@ help: ## list the targets
 
 test: $(VENV)/ready ## everything that needs neither root nor Puppet
 	@mkdir -p build
-	$(BIN)/python -m pytest -m "not real" -n auto --maxprocesses 4 --junitxml=build/test.xml
+	$(BIN)/python -m pytest -m "not real" -n $$(($$(nproc) + 1)) --maxprocesses 4 --junitxml=build/test.xml
 	$(BIN)/python scripts/whole.py build/test.xml \
 		tests/base tests/x509 tests/store tests/ca tests/primary tests/server tests/agent tests/node tests/extensions tests/demo tests/page tests/site tests/cli
 

@@ -10,11 +10,13 @@ Sources: Puppet, `ssl/base.rb` (VALID_CERTNAME, `\A[ -.0-~]+\Z`); Puppet Server,
 from __future__ import annotations
 
 import re
-
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from typing import TYPE_CHECKING
 
 from reseal.errors import InvalidCertname
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 _VALID = re.compile(r"[ -.0-~]+", re.ASCII)
 LONGEST = 251
@@ -49,5 +51,7 @@ class Certname(str):
         cls, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         """Let files that hold certnames be read with the same check."""
+        from pydantic_core import core_schema  # whoever asks has loaded it
+
         text = core_schema.str_schema()
         return core_schema.no_info_after_validator_function(cls, text)

@@ -84,7 +84,7 @@ def _known(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", autocompletion=_known)
+    list[str] | None, typer.Argument(metavar="NAME...", autocompletion=_known)
 ]
 
 

@@ -28,7 +28,9 @@ Machine = Annotated[
 ]
 Ask = Annotated[bool, _flag("--interactive", "-i", help="Ask before signing.")]
 Yes = Annotated[bool, _flag("--assume-yes", "-y", help="Answer yes.")]
-Digest = Annotated[str, typer.Option(metavar="DIGEST", help="For fingerprints.")]
+Digest = Annotated[
+    str, typer.Option("--digest", metavar="DIGEST", help="For fingerprints.")
+]
 Verbose = Annotated[bool, _flag("--verbose", "-v", help="Say more.")]
 Debug = Annotated[bool, _flag("--debug", "-d", help="As --verbose.")]
 Json = Annotated[bool, _flag("--json", help="Results as JSON.")]

@@ -27,7 +27,7 @@ app = typer.Typer(
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME", help="Of settings; all without it."),
+    typer.Argument(metavar="NAME...", help="Of settings; all without it."),
 ]
 Section = Annotated[
     Literal["main", "agent", "server", "master"],

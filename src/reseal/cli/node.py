@@ -17,7 +17,7 @@ from reseal.node.verbs import VERBS, carry_out
 
 Verb = Annotated[str, typer.Argument(metavar="VERB", help=", ".join(VERBS))]
 Args = Annotated[
-    list[str] | None, typer.Argument(metavar="ARG", help="As the verb wants them.")
+    list[str] | None, typer.Argument(metavar="ARG...", help="As the verb wants them.")
 ]
 
 

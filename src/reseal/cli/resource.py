@@ -41,7 +41,7 @@ Title = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SETTING=VALUE", help="ensure=running, enable=true, …"),
+    typer.Argument(metavar="SETTING=VALUE...", help="ensure=running, enable=true, …"),
 ]
 Noop = Annotated[bool, typer.Option("--noop", help="Say only what would be done.")]
 Fail = Annotated[
