@@ -307,7 +307,7 @@ def _what_is_stale_is_named(deployment: Deployment) -> None:
     faults = [fault["message"] for node in told for fault in node["faults"]]
     for text in (
         *(f"{title}: {path}: holds " for _, path, _, title in STALE),
-        "mcollective: is not heard by mco ping on ",
+        "mcollective: is not heard by mco ping ",
         "RabbitMQ: does not answer as it should: ",
     ):
         found = [each for each in faults if each.startswith(text)]
