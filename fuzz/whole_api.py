@@ -77,10 +77,8 @@ def make() -> tuple[Api, Path]:
     made = new_authority(
         shape="single",
         ruby=False,
-        ca_name="Puppet CA: fuzz",
-        root_name=None,
-        signer=keys.LocalSigner(key),
-        root_signer=None,
+        ca=("Puppet CA: fuzz", keys.LocalSigner(key)),
+        root=None,
         server=Leaf(HOST, KEY.public_key),
         ttl=timedelta(days=365),
         now=datetime.now(UTC) - timedelta(hours=1),

@@ -74,10 +74,8 @@ class SmallCa:
         made = new_authority(
             shape="chain",
             ruby=False,
-            ca_name=name,
-            root_name="Puppet Root CA: test",
-            signer=keys.LocalSigner(key),
-            root_signer=keys.LocalSigner(keys.generate("rsa:2048")),
+            ca=(name, keys.LocalSigner(key)),
+            root=("Puppet Root CA: test", keys.LocalSigner(keys.generate("rsa:2048"))),
             server=Leaf(Certname("puppet"), keys.generate("ec:secp256r1").public_key()),
             ttl=timedelta(days=1825),
             now=NOW - timedelta(days=1),

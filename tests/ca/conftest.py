@@ -49,10 +49,8 @@ def template_cadir(
     made = new_authority(
         shape="single",
         ruby=False,
-        ca_name="Puppet CA: test",
-        root_name=None,
-        signer=keys.LocalSigner(ec_key),
-        root_signer=None,
+        ca=("Puppet CA: test", keys.LocalSigner(ec_key)),
+        root=None,
         server=server,
         ttl=timedelta(days=1825),
         now=NOW - timedelta(hours=1),

@@ -323,10 +323,8 @@ def make(here: Path, name: str) -> Made:
     authority = new_authority(
         shape="single",
         ruby=False,
-        ca_name=f"Puppet CA: {name}",
-        root_name=None,
-        signer=keys.LocalSigner(ca_key),
-        root_signer=None,
+        ca=(f"Puppet CA: {name}", keys.LocalSigner(ca_key)),
+        root=None,
         server=Leaf(Certname("localhost"), key.public_key()),
         ttl=timedelta(days=30),
         now=datetime.now(UTC) - timedelta(hours=1),

@@ -51,10 +51,8 @@ def make_authority(cadir: Path, now: datetime) -> Path:
     made = new_authority(
         shape="single",
         ruby=False,
-        ca_name="Puppet CA: test",
-        root_name=None,
-        signer=keys.LocalSigner(key),
-        root_signer=None,
+        ca=("Puppet CA: test", keys.LocalSigner(key)),
+        root=None,
         server=Leaf(Certname(HOST), NODE.public_key),
         ttl=timedelta(days=1825),
         now=now - timedelta(hours=1),

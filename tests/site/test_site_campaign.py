@@ -141,10 +141,8 @@ def authority() -> tuple[bytes, bytes]:
     made = new_authority(
         shape="single",
         ruby=False,
-        ca_name="Puppet CA: new",
-        root_name=None,
-        signer=LocalSigner(generate("rsa:2048")),
-        root_signer=None,
+        ca=("Puppet CA: new", LocalSigner(generate("rsa:2048"))),
+        root=None,
         server=None,
         ttl=timedelta(days=1),
         now=NOW,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -97,35 +98,22 @@ def test_what_follows_the_end_is_no_base64() -> None:
         armour.decode(text + plain(some(3, 48)))
 
 
-def test_of_the_next_list_only_what_is_new_is_encoded(
+def test_of_the_next_list_only_what_is_new_is_worked_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data, encode = some(1), armour._encode
-    given: list[bytes] = []
-
-    def kept(data: bytes) -> bytes:
-        given.append(data)
-        return encode(data)
-
+    data, given = some(1), list[bytes]()
     armour.encode(data)
-    monkeypatch.setattr(armour, "_encode", kept)
-    following = b"12" + data[2:] + b"more"
-    assert armour.encode(following) == plain(following)
-    assert len(b"".join(given)) < 200
 
+    def watched(work: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+        def kept(part: bytes) -> bytes:
+            given.append(part)
+            return work(part)
 
-def test_of_the_next_list_only_what_is_new_is_decoded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    data, decode = some(1), armour._decode
-    given: list[bytes] = []
+        return kept
 
-    def kept(text: bytes) -> bytes:
-        given.append(text)
-        return decode(text)
-
-    armour.decode(plain(data))
-    monkeypatch.setattr(armour, "_decode", kept)
-    following = b"12" + data[2:] + b"more"
-    assert armour.decode(plain(following)) == following
-    assert len(b"".join(given)) < 300
+    monkeypatch.setattr(armour, "_encode", watched(armour._encode))
+    monkeypatch.setattr(armour, "_decode", watched(armour._decode))
+    second, third = (word + data[2:] + b"more" for word in (b"12", b"34"))
+    assert armour.encode(second) == plain(second)
+    assert armour.decode(plain(third)) == third
+    assert 0 < len(b"".join(given)) < 500

@@ -73,13 +73,12 @@ def set_up(settings: PuppetSettings, order: Order, clock: Clock) -> NewAuthority
     signer = keys.generate(order.key)
     root = keys.generate(order.key) if order.shape == "chain" else None
     host = host_key(settings, order.key) if order.server else None
+    root_name = order.root_name or f"Puppet Root CA: {secrets.token_hex(7)}"
     made = new_authority(
         shape=order.shape,
         ruby=order.ruby,
-        ca_name=order.ca_name or settings.ca_name,
-        root_name=order.root_name or f"Puppet Root CA: {secrets.token_hex(7)}",
-        signer=LocalSigner(signer),
-        root_signer=LocalSigner(root) if root else None,
+        ca=(order.ca_name or settings.ca_name, LocalSigner(signer)),
+        root=(root_name, LocalSigner(root)) if root else None,
         server=server_leaf(settings, order, host) if host else None,
         ttl=settings.ca_ttl if settings.ca_ttl_given or order.ruby else DEFAULT_TTL,
         now=clock.now(),

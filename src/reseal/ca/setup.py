@@ -132,10 +132,8 @@ def new_authority(
     *,
     shape: Shape,
     ruby: bool,
-    ca_name: str,
-    root_name: str | None,
-    signer: Signer,
-    root_signer: Signer | None,
+    ca: tuple[str, Signer],
+    root: tuple[str, Signer] | None,
     server: Leaf | None,
     ttl: timedelta,
     now: datetime,
@@ -147,8 +145,8 @@ def new_authority(
     Args:
         shape: One self-signed CA, or an intermediate one under a root.
         ruby: As the CA of Puppet 3 to 5 leaves it; it knows `single` only.
-        ca_name, signer: The signing CA; each generation has its own name.
-        root_name, root_signer: The root of a chain.
+        ca: Name and signer of the signing CA; each generation has its own name.
+        root: The same of a chain's root.
         server, others: Who gets a certificate: the server, if it shall, then others.
         ttl: From now (aware, UTC) to the end of every certificate here.
         first_serial: Serials count on from here, for a CA that follows another;
@@ -158,18 +156,18 @@ def new_authority(
         AuthorityError: A chain without a root, or a Ruby CA that is a chain.
     """
     now, first = now.replace(microsecond=0), first_serial or 1
-    if shape == "chain" and not ruby and root_signer and root_name:
+    if shape == "chain" and not ruby and root:
         maker = _Maker("cli", ttl, now)
-        cas, crls = maker.chain((ca_name, signer), (root_name, root_signer), first)
+        cas, crls = maker.chain(ca, root, first)
     elif shape == "single":
         maker = _Maker("ruby" if ruby else "server", ttl, now)
-        cas, crls = maker.single(ca_name, signer, first)
+        cas, crls = maker.single(*ca, first)
     else:
-        raise AuthorityError(f"{ca_name}: a chain needs a root, and no Ruby CA")
+        raise AuthorityError(f"{ca[0]}: a chain needs a root, and no Ruby CA")
     serial = 1 if shape == "chain" and not first_serial else first + len(cas)
-    leaf = maker.server(server, cas[0], signer, serial) if server else None
-    rest = maker.leaves(others, cas[0], signer, serial + bool(leaf))
-    return _gather(maker.dialect, signer, cas, crls, leaf, rest)
+    leaf = maker.server(server, cas[0], ca[1], serial) if server else None
+    rest = maker.leaves(others, cas[0], ca[1], serial + bool(leaf))
+    return _gather(maker.dialect, ca[1], cas, crls, leaf, rest)
 
 
 def assemble(

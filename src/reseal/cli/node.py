@@ -7,13 +7,12 @@ Sources: docs/reference/node.md.
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Annotated
 
 import typer
 
-from reseal.node.verbs import VERBS, carry_out
+from reseal.cli.deed import deed
+from reseal.node.verbs import VERBS
 
 Verb = Annotated[str, typer.Argument(metavar="VERB", help=", ".join(VERBS))]
 Args = Annotated[
@@ -23,7 +22,7 @@ Args = Annotated[
 
 def node(verb: Verb, args: Args = None) -> None:
     """Carry out one act of a regeneration on this node; for `reseal site`."""
-    print(json.dumps(carry_out(verb, args or (), sys.stdin.buffer.read)))
+    raise typer.Exit(deed(verb, args or ()))
 
 
 def register(app: typer.Typer) -> None:

@@ -109,15 +109,13 @@ class Prepare:
     ) -> NewAuthority:
         loop = asyncio.get_running_loop()
         signers = {n: NodeSigner(k, at, key_path(at, n), loop) for n, k in keys.items()}
-        wanted = run.plan.new_ca
+        wanted, root = run.plan.new_ca, signers.get("root")
         return await asyncio.to_thread(
             new_authority,
             shape=wanted.shape,
             ruby=wanted.ruby,
-            ca_name=wanted.ca_name,
-            root_name=wanted.root_name,
-            signer=signers["ca"],
-            root_signer=signers.get("root"),
+            ca=(wanted.ca_name, signers["ca"]),
+            root=(wanted.root_name, root) if root and wanted.root_name else None,
             server=server_leaf(at, keys["server"]),
             others=[pair_leaf(run, pair) for pair in _certified(run)],
             ttl=wanted.ttl,

@@ -87,7 +87,7 @@ class StartServices:
 
     async def do(self, at: Target, run: Context) -> None:
         step = f"{at.name}/extension.start"
-        await restart_all(at, lambda title: run.tell(step, f"{title} starts"))
+        await restart_all(at, lambda words: run.tell(step, words))
         # All have started: one may work with another, as PuppetDB with its database.
         for extension in filter(is_answering, at.facts.extensions):
             run.tell(step, f"waits until {extension.title} answers")
@@ -101,19 +101,25 @@ def is_answering(extension: ExtensionFacts) -> bool:
     return running and extension.door is not None
 
 
+def what_it_does(extension: ExtensionFacts) -> str:
+    """Say what is had of a service, in words."""
+    does = "reads its files again" if extension.reload else "starts"
+    return f"{extension.title} {does}"
+
+
 async def restart_all(at: Target, tell: Callable[[str], None]) -> None:
     """Start the services of every extension anew, in order.
 
     Args:
         at: The node.
-        tell: Told the title of each.
+        tell: Told of each, in words.
 
     Raises:
         StepFailed: One does not start; all others were started.
     """
     failures: list[StepFailed] = []
     for extension in at.facts.extensions:
-        tell(extension.title)
+        tell(what_it_does(extension))
         try:
             await restart(at, extension)
         except StepFailed as error:

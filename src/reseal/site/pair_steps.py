@@ -26,7 +26,7 @@ from reseal.errors import NotFound, ParseError, ResealError, StepFailed
 from reseal.site.context import Context
 from reseal.site.copies import mode_for
 from reseal.site.copyfacts import CopyFacts
-from reseal.site.extension_steps import restart
+from reseal.site.extension_steps import restart, what_it_does
 from reseal.site.generation import server_of
 from reseal.site.pair_material import (
     Material,
@@ -199,7 +199,7 @@ class CopyPairs:
                 mine.add(copy.path)
         for extension in at.facts.extensions:
             if mine & {copy.path for copy in extension.copies}:
-                run.tell(f"{at.name}/pair.copy", f"{extension.title} starts")
+                run.tell(f"{at.name}/pair.copy", what_it_does(extension))
                 try:
                     await restart(at, extension)
                 except ResealError as error:

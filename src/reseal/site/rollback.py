@@ -134,7 +134,7 @@ class Rollback:
 
     async def _settle_services(self, at: Target) -> None:
         """Have services read their old copies; what is with these is as it was."""
-        await restart_all(at, lambda title: self._run.tell(at.name, f"{title} starts"))
+        await restart_all(at, lambda words: self._run.tell(at.name, words))
         for extension in filter(is_answering, at.facts.extensions):
             await wait_for_any_answer(at, extension, self._run.limits.server)
 
