@@ -73,6 +73,8 @@ SMALL5 = Shape("small5", "bullseye", agents=1)
 EXTENSIONS = Shape("extensions", "bookworm", agents=1, parts="puppetdb,mco,compiler")
 """Puppet Server 7, PuppetDB 7 with PostgreSQL on a host of its own, ActiveMQ on
 another, MCollective on every host; a compiler that the agent has its catalogs from."""
+RACK = Shape("rack", "bullseye", agents=1, parts="rack")
+"""Puppet 5.5 as a Rack application: Apache with Passenger, or nginx and unicorn."""
 TEN = Shape("ten", "bookworm", agents=10)
 
 

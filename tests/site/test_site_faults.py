@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reseal.site.copyfacts import ExtensionFacts
 from reseal.site.facts import Fault, NodeFacts, ServerFacts
 from reseal.site.material import CertificateFacts, CrlFacts, ServiceFacts
 from reseal.site.survey_faults import compare, judge
@@ -184,6 +185,12 @@ def test_nothing_is_wrong_with_a_good_node(node: NodeFacts) -> None:
             "warning",
             "autosign: is on (list /a)",
         ),
+        (
+            HOLDER,
+            {"server": replace(SERVER, kind="rack", proxied=True)},
+            "warning",
+            "server: what runs Puppet behind the web server keeps the old CA",
+        ),
     ],
 )
 def test_a_fault_is_found_with_its_remedy(
@@ -193,6 +200,13 @@ def test_a_fault_is_found_with_its_remedy(
     found = [fault for fault in faults if fault.message.startswith(message)]
     assert [fault.severity for fault in found] == [severity], faults
     assert found[0].remedy
+
+
+def test_what_runs_puppet_behind_a_web_server_may_be_an_extension() -> None:
+    unicorn = ExtensionFacts("unicorn", "Puppet in unicorn", (), ())
+    server = replace(SERVER, kind="rack", proxied=True)
+    known = replace(HOLDER, server=server, extensions=(unicorn,))
+    assert not [f for f in judge(known, [], NOW).faults if "behind" in f.message]
 
 
 def test_puppet_enterprise_is_sent_to_its_own_pages() -> None:

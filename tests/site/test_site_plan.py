@@ -48,6 +48,25 @@ def test_nothing_is_cleared_before_its_backup() -> None:
         assert actions.index("agent.backup") < actions.index("agent.clear")
 
 
+def test_a_web_server_has_its_copies_before_it_starts_for_a_rack_master() -> None:
+    """One whose files are copies would show the old certificate."""
+    host, apache = ca_host(), ServiceFacts("apache2", active=True, enabled=True)
+    front = ExtensionFacts("apache", "Apache", (apache,), ())
+    other = replace(front, name="puppetdb", title="PuppetDB", services=())
+    rack = replace(server(), kind="rack", service=apache)
+    host = replace(host, server=rack, extensions=(front,))
+    plan = planned((host, *site()[1:]))
+    actions = [step.action for step in plan.of("ca")[host.name]]
+    assert actions.index("ca.install") < actions.index("extension.copy")
+    assert actions.index("extension.copy") < actions.index("server.start")
+    assert not [step for step in plan.steps if step.action == "extension.start"]
+
+    plan = planned((replace(host, extensions=(front, other)), *site()[1:]))
+    (phase,) = (name for name in plan.phases if "PuppetDB" in name)
+    actions = [step.action for step in plan.of(phase)[host.name]]
+    assert actions == ["extension.start"], "the copies are there already"
+
+
 def test_a_compiler_goes_alone_with_its_server_stopped() -> None:
     compiler = node(
         "compiler.lab.test", ("server", "agent"), server=server(is_ca=False)

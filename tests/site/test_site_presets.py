@@ -16,10 +16,12 @@ from test_site_extensions import SystemTime, refused
 
 from reseal.certname import Certname
 from reseal.extensions.declared import presets
+from reseal.site.extension_proof import prove_extensions
 from reseal.site.facts import NodeFacts
 from reseal.site.local import LocalTransport
 from reseal.site.roster import Node
 from reseal.site.survey import survey_node
+from reseal.site.target import Target
 from reseal.x509 import keys
 
 
@@ -39,6 +41,8 @@ def home(tmp_path: Path) -> Home:
     (place / "public.pem").write_bytes(keys.dump_public(key("dashboard").public_key()))
     (place / "dashboard.pem").write_bytes(certificate("dashboard", "Puppet CA: one"))
     (place / "dashboard.key").write_bytes(keys.dump_private(key("dashboard")))
+    for path in place.iterdir():
+        path.chmod(0o600)
     return home
 
 
@@ -185,6 +189,46 @@ def test_what_the_manual_has_is_understood(
         assert kinds == [("certificate", "ca"), ("key",), ("ca",), ("crl",)]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "stale"),
+    [
+        ("nats", NATS, "cert.pem"),
+        ("choria", CHORIA, "cert.pem"),
+        ("foreman-proxy", PROXY, "ca.pem"),
+        ("rabbitmq", RABBITMQ, "key.pem"),
+        ("nginx", NGINX, "chain.pem"),
+        ("apache", APACHE, "crl.pem"),
+        ("puppetboard", BOARD, "cert.pem"),
+        ("puppet-dashboard", DASHBOARD, "ca.pem"),
+    ],
+)
+def test_where_some_copies_are_renewed_the_stale_one_is_named(
+    home: Home, name: str, text: str, stale: str
+) -> None:
+    svc, ssl = home.home / "svc", home.home / "ssl"
+    old = (svc / stale).read_bytes()
+    home.material("web01", "Puppet CA: two")
+    if stale == "key.pem":
+        old = keys.dump_private(key("of before"))
+    for file in ("cert", "key", "ca", "crl"):
+        (svc / f"{file}.pem").write_bytes((ssl / f"{file}.pem").read_bytes())
+    whole = (ssl / "cert.pem").read_bytes() + (ssl / "ca.pem").read_bytes()
+    (svc / "chain.pem").write_bytes(whole)
+    facts = survey(home, name, text)
+    assert not [f for f in facts.faults if str(svc) in f.message], "all is as it should"
+
+    (svc / stale).write_bytes(old)
+    facts = survey(home, name, text)
+    named = {f.message for f in facts.faults if str(svc) in f.message}
+    assert named
+    assert all(f"{svc}/{stale}: holds " in message for message in named), named
+    at = Target(facts, LocalTransport("web01", str(home.home)), "run1")
+    checks = asyncio.run(prove_extensions(at))
+    assert [each.name for each in checks if not each.ok and "." in each.name] == [
+        f"mine {stale}"
+    ]
+
+
 def test_a_dashboard_has_a_name_of_its_own(home: Home) -> None:
     (dashboard,) = survey(home, "puppet-dashboard", DASHBOARD).extensions
     shared = [copy for copy in dashboard.copies if copy.pair]
@@ -199,6 +243,18 @@ def test_a_web_server_without_puppets_files_is_nobodys_care(home: Home) -> None:
     facts = survey(home, "nginx", foreign)
     assert facts.extensions == ()
     assert not [fault for fault in facts.faults if "nginx" in fault.message]
+
+
+def test_a_stale_certificate_does_not_make_other_keys_puppets(home: Home) -> None:
+    """Its key has been renewed: the key that is missing is another's."""
+    (home.home / "svc/web.pem").unlink()
+    (home.home / "svc/web.key").unlink()
+    home.material("web01", "Puppet CA: two")
+    (home.home / "svc/key.pem").write_bytes(keys.dump_private(key("new")))
+    (home.home / "ssl/key.pem").write_bytes(keys.dump_private(key("new")))
+    renewed = certificate("web01", "Puppet CA: two", owner="new")
+    (home.home / "ssl/cert.pem").write_bytes(renewed)
+    assert refused(survey(home, "nginx", NGINX)) == []
 
 
 _OWN_TOO = """

@@ -50,6 +50,14 @@ def test_a_server_that_hangs_up_refuses_the_old_certificate(error: str) -> None:
     assert found["old certificate"].ok
 
 
+def test_nginx_refuses_with_an_answer() -> None:
+    refused = {"server": "AA", "tried": True, "status": 400}
+    found = checks(NEW, refused)["old certificate"]
+    assert (found.ok, found.note) == (True, "refused: HTTP status 400")
+    anybody = {"server": "AA", "status": 400}
+    assert not checks(anybody, refused)["old certificate"].ok
+
+
 @pytest.mark.parametrize(
     ("why", "answers"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ REFUSALS = (
     *("ConnectionResetError", "BrokenPipeError"),
 )
 """What Ruby and Python call it when the other side ends a TLS connection."""
+
+BAD_CERTIFICATE = 400
+"""What nginx answers after a handshake to a certificate that it does not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,14 @@ class Check:
     note: str
 
 
-def refusal(node: str, name: str, seen: Mapping[str, Any], *, reached: bool) -> Check:
+def refusal(
+    node: str,
+    name: str,
+    seen: Mapping[str, Any],
+    *,
+    reached: bool,
+    statuses: Collection[int] = (),
+) -> Check:
     """Return the check that a probe was refused.
 
     Args:
@@ -40,8 +50,10 @@ def refusal(node: str, name: str, seen: Mapping[str, Any], *, reached: bool) -> 
         seen: What the probe saw.
         reached: Whoever should refuse it took another a moment before: only then is
             an error a refusal.
+        statuses: What is a refusal of a web server, which answered the other.
     """
     text = str(seen.get("error") or f"HTTP status {seen.get('status')}")
     refused = reached and "tried" in seen and text.startswith(REFUSALS)
+    refused = refused or (reached and seen.get("status") in statuses)
     word = "refused" if refused else "not refused"
     return Check(node, name, refused, f"{word}: {text.rpartition('state=error: ')[2]}")

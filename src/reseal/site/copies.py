@@ -142,7 +142,10 @@ def puppets(copies: Sequence[CopyFacts], node: NodeFacts) -> Iterator[CopyFacts]
     wanted = {e.key_fingerprint for e in leaves if is_puppets(e.issuer, names)}
     own = {each.key_fingerprint for each in _there(node.hostcert)}
     others = {e.key_fingerprint for e in leaves} - wanted - own
-    lonely = bool(wanted - {copy.key for copy in whole})
+    keys = {copy.key for copy in whole}
+    # The node's own key without a certificate of it is that of one that is stale.
+    unpaired = (keys & own) - {e.key_fingerprint for e in leaves}
+    lonely = len(wanted - keys) > len(unpaired)
     for copy in whole:
         issuers = {each.issuer for each in copy.certificates}
         issuers |= {each.issuer for each in copy.crls}

@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from reseal.site.agreement import own_of, read_again
-from reseal.site.check import Check, refusal
+from reseal.site.check import BAD_CERTIFICATE, Check, refusal
 from reseal.site.copies import Own, disagreements
 from reseal.site.copyfacts import CopyFacts, ExtensionFacts
 from reseal.site.extension_steps import answer_fault, door_probe, is_answering
 from reseal.site.target import Target
 
-_WAY = ("host", "port", "path", "say", "enough", "before", "connect")
-_REFUSED = (400, 401, 403)
+_REFUSED = (BAD_CERTIFICATE, 401, 403)
 """What web servers answer to a certificate that they do not take, after a handshake."""
+_WAY = ("host", "port", "path", "say", "enough", "before", "connect")
 
 
 async def prove_extensions(at: Target) -> list[Check]:
@@ -78,8 +78,5 @@ def _judge(
     said = f"answers: {new.get('line')}"
     yield Check(at.name, extension.name, fault is None, fault or said)
     for old in answers[1:]:
-        name = f"{extension.name}, old one"
-        if fault is None and old.get("status") in _REFUSED:
-            yield Check(at.name, name, True, f"refused: HTTP status {old['status']}")
-        else:
-            yield refusal(at.name, name, old, reached=fault is None)
+        name, well = f"{extension.name}, old one", fault is None
+        yield refusal(at.name, name, old, reached=well, statuses=_REFUSED)

@@ -66,6 +66,7 @@ class ServerFacts:
         port: TCP port of the server.
         infra: The CA's directory has the files that Puppet Server 6 and later keep
             for infrastructure nodes.
+        proxied: A web server hands requests on to another service, which runs Puppet.
     """
 
     kind: ServerKind
@@ -84,6 +85,7 @@ class ServerFacts:
     certificates: int
     port: int
     infra: bool = False
+    proxied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

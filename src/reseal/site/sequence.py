@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reseal.site.copyfacts import ExtensionFacts
 from reseal.site.facts import NodeFacts
 from reseal.site.generation import ca_host
 from reseal.site.pairs import Pair
@@ -79,9 +80,8 @@ def steps_of(
     holders = {name for pair in pairs for name in (*pair.holders, pair.owner)}
     having = [node for node in facts if node.name in holders]
     yield from _in_batches(having, batch, PAIRS, ("pair.make",))
-    yield from _node_steps(host, "ca", _CA)
-    if host.extensions:
-        yield from _node_steps(host, _services(host), _COPIES)
+    yield from _node_steps(host, "ca", _with_front(host, _CA))
+    yield from _node_steps(host, _services(host), _later(host))
     agents = [node for node in facts if node is not host]
     yield from _agents(agents, batch)
     yield from _node_steps(host, "server's run", ("agent.run",))
@@ -147,11 +147,39 @@ def _services(node: NodeFacts) -> str:
 
 def _actions(node: NodeFacts) -> tuple[Action, ...]:
     """Return what is done to a node: its copies before its agent's run is seen."""
-    actions = _AGENT if node.server is None else _COMPILER
-    if not node.extensions:
-        return actions
-    position = actions.index("agent.run")
-    return (*actions[:position], *_COPIES, *actions[position:])
+    if node.server is None:
+        return _before("agent.run", _AGENT, _later(node))
+    return _before("agent.run", _with_front(node, _COMPILER), _later(node))
+
+
+def _fronts(node: NodeFacts) -> list[ExtensionFacts]:
+    """Return a node's server as an extension: a web server before a Rack master."""
+    service = node.server.service if node.server else None
+    found = []
+    for each in node.extensions:
+        if service is not None and service.name in {one.name for one in each.services}:
+            found.append(each)
+    return found
+
+
+def _with_front(node: NodeFacts, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Return what is done to a server, with the copies that its start needs."""
+    return _before("server.start", actions, _COPIES[:1] if _fronts(node) else ())
+
+
+def _later(node: NodeFacts) -> tuple[Action, ...]:
+    """Return what is done to a node's services after its server has started."""
+    fronts = _fronts(node)
+    if len(fronts) == len(node.extensions):
+        return ()
+    return _COPIES[1:] if fronts else _COPIES
+
+
+def _before(
+    action: Action, actions: tuple[Action, ...], more: tuple[Action, ...]
+) -> tuple[Action, ...]:
+    position = actions.index(action)
+    return (*actions[:position], *more, *actions[position:])
 
 
 def _canaries(facts: Iterable[NodeFacts]) -> list[NodeFacts]:

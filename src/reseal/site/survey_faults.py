@@ -18,6 +18,7 @@ from datetime import datetime
 
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname
+from reseal.extensions.declared import presets
 from reseal.site.copies import Own, disagreements, unsafe
 from reseal.site.facts import Fault, NodeFacts, Severity
 from reseal.site.material import CertificateFacts
@@ -202,6 +203,16 @@ def _server(node: NodeFacts, now: datetime) -> Iterator[Fault]:
         yield Fault("fault", f"CA: there is one in {server.cadir}", remedy)
 
 
+def _rack(node: NodeFacts, now: datetime) -> Iterator[Fault]:
+    server, known = node.server, {each.name for each in presets()}
+    if server is None or server.kind != "rack" or not server.proxied:
+        return
+    if all(each.name in known for each in node.extensions):
+        message = "server: what runs Puppet behind the web server keeps the old CA"
+        remedy = "name its service as an extension in the site file, to start it anew"
+        yield Fault("warning", message, remedy)
+
+
 def _authority(node: NodeFacts, now: datetime) -> Iterator[Fault]:
     server = node.server
     if "ca" not in node.roles or server is None:
@@ -249,6 +260,7 @@ RULES: tuple[Rule, ...] = (
     _trusted,
     _disabled,
     _server,
+    _rack,
     _authority,
     _copies,
 )

@@ -77,6 +77,7 @@ def server_facts(
         certificates=sections.number("count"),
         port=_port(program, sections),
         infra="infra_crl.pem" in sections.lines("files"),
+        proxied=service.name in sections.lines("proxied"),
     )
     if is_ca:
         faults += _ca_faults(sections, state, bundle, public)

@@ -14,12 +14,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from cryptography import x509
 
 from reseal.errors import ChainInvalid, NotFound, ParseError, ResealError
-from reseal.site.check import Check, refusal
+from reseal.site.check import BAD_CERTIFICATE, Check, refusal
 from reseal.site.enrol import look
 from reseal.site.extension_proof import prove_extensions
 from reseal.site.facts import NodeFacts
@@ -181,4 +182,6 @@ def judge(at: Target, answers: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
     for old in answers[1:]:
         if at.facts.hostcert is None:
             continue
-        yield refusal(at.name, "old certificate", old, reached=reached)
+        statuses = {BAD_CERTIFICATE} if new.get("status") == HTTPStatus.OK else ()
+        name = "old certificate"
+        yield refusal(at.name, name, old, reached=reached, statuses=statuses)

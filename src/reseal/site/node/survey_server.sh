@@ -1,15 +1,35 @@
 # A node with a primary server: the server, and the CA's directory if it is there.
 # A web server counts as a Rack master only if a site of it mentions Puppet.
+rack_site='(passenger|rack).*puppet|puppet.*(passenger|rack)|puppet-?master'
+rack_site="$rack_site|x-client-verify"
+
+# web_sites SERVICE: its sites but for comments; through links, as a2ensite makes them.
+web_sites() {
+    case $1 in
+        nginx) cat /etc/nginx/sites-enabled/* /etc/nginx/conf.d/*.conf ;;
+        *)
+            cat /etc/apache2/sites-enabled/* /etc/apache2/conf-enabled/*.conf \
+                /etc/httpd/conf.d/*.conf
+            ;;
+    esac 2>/dev/null | grep -v '^[[:space:]]*#'
+}
+
 say services
 services $server_services | while read -r service active enabled; do
     case $service in
         apache2 | httpd | nginx | pe-httpd)
-            grep -rqsiE '(passenger|rack).*puppet|puppet.*(passenger|rack)|puppetmaster' \
-                /etc/apache2/sites-enabled /etc/apache2/conf-enabled /etc/httpd/conf.d \
-                /etc/nginx/sites-enabled /etc/nginx/conf.d || continue
+            web_sites "$service" | grep -qiE "$rack_site" || continue
             ;;
     esac
     echo "$service $active $enabled"
+done
+
+# Which hand requests on; Passenger runs Puppet within the web server.
+say proxied
+for service in apache2 httpd nginx; do
+    web_sites $service | grep -qiE '^[[:space:]]*(passenger|rack)' ||
+        ! web_sites $service | grep -qiE '^[[:space:]]*proxy_?pass[[:space:]]' ||
+        echo $service
 done
 
 say packages
