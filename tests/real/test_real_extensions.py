@@ -88,11 +88,11 @@ echo "ended: $?"
 """,
     "nginx": r"""
 timeout 20 curl -sS --cacert SSL/certs/ca.pem --cert certs/NAME.pem \
-    --key private_keys/NAME.pem https://agent1.lab.test:8443/ 2>&1
+    --key private_keys/NAME.pem https://agent1.lab.test:8443/pdb/meta/v1/version 2>&1
 """,
     "Apache": r"""
-timeout 20 curl -sS -o /dev/null -w '%{http_code}' --cacert SSL/certs/ca.pem \
-    --cert certs/NAME.pem --key private_keys/NAME.pem https://agent1.lab.test:9443/ 2>&1
+timeout 20 curl -sS --cacert SSL/certs/ca.pem --cert certs/NAME.pem \
+    --key private_keys/NAME.pem https://agent1.lab.test:9443/pdb/meta/v1/version 2>&1
 """,
     "RabbitMQ": r"""
 { printf 'AMQP\000\000\011\001'; sleep 2; } | timeout 10 openssl s_client -quiet \
@@ -269,6 +269,8 @@ def _old_ones_are_refused(site: Site) -> None:
         assert asked(site, host, "PuppetDB", SSL) == "200"
         assert asked(site, host, "Puppet Server", SSL) == "200"
         assert asked(site, host, "compiler", SSL) == "200"
+        for proxy in ("nginx", "Apache"):
+            assert '"version"' in asked(site, host, proxy, SSL), "PuppetDB's answer"
     home = mcossl.HOME
     kept = f"/var/backups/reseal/*/tree{home}"
     site.on("agent1", f"cp -a {home} /root/new; cat {kept}/alice.key >{home}/alice.key")
@@ -278,6 +280,7 @@ def _old_ones_are_refused(site: Site) -> None:
     site.on("agent1", f"cat /root/new/alice.key >{home}/alice.key")
 
 
+_CLIENT = "mcollective-client"
 _SHARED = f"{mcossl.OWN}/server_private.pem"
 STALE = (
     ("puppetdb", f"{OWN}/ca.pem", "puppetdb", "PuppetDB"),
@@ -287,6 +290,8 @@ STALE = (
     ("agent1", "/etc/nats/cert.pem", "nats", "NATS"),
     ("agent1", f"{_TLS}/ca.pem", "nginx", "nginx"),
     ("agent1", "/etc/apache2/tls/cert.pem", "apache", "Apache"),
+    ("agent1", f"{mcossl.OWN}/client-ca.pem", _CLIENT, "MCollective's client"),
+    ("agent1", f"{mcossl.HOME}/ca.pem", "alice", "alice"),
     ("agent1", _SHARED, "mcollective", "MCollective"),
 )
 """Copies of the old CA, one of each extension: where, and which extension's."""
@@ -324,7 +329,10 @@ def _what_is_stale_is_named(deployment: Deployment) -> None:
 def _what_is_stale_is_renewed(deployment: Deployment) -> None:
     """Copies alone, from what nodes have; no certificate of Puppet's is another."""
     before = deployment.files()
-    kept = [name for _, _, name, _ in STALE if name != "mcollective"]
+    site, own = deployment.site, f"{mcossl.OWN}/client-ca.pem"
+    # Its question is for the CA's host, whose part of the first run would be later.
+    site.on("agent1", f"cat {SSL}/certs/ca.pem >{own}")
+    kept = [name for _, _, name, _ in STALE if name not in ("mcollective", _CLIENT)]
     words = [word for name in kept for word in ("--only", name)]
     told = deployment.reseal("regenerate", *words, "--yes").stdout
     assert "3 of 3 nodes proven" in told

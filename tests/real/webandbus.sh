@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# On an agent: nginx, Apache and NATS with copies of its certificate, and a web site of
-# another CA beside them.
+# On an agent: NATS, and nginx and Apache as proxies before PuppetDB, with copies of its
+# certificate, and a web site of another CA beside them; mco with a copy of the CA's.
 set -e
 ssl=/var/lib/puppet/ssl name=$(hostname).lab.test
 bus=$(systemctl show -p User --value nats-server)
@@ -33,7 +33,15 @@ server {
     ssl_crl /etc/nginx/tls/crl.pem;
     ssl_verify_client on;
     ssl_verify_depth 2;
-    return 200 "nginx";
+    location / {
+        proxy_pass https://puppetdb.lab.test:8081;
+        proxy_ssl_certificate tls/chain.pem;
+        proxy_ssl_certificate_key tls/key.pem;
+        proxy_ssl_trusted_certificate /etc/nginx/tls/ca.pem;
+        proxy_ssl_crl /etc/nginx/tls/crl.pem;
+        proxy_ssl_verify on;
+        proxy_ssl_verify_depth 2;
+    }
 }
 server {
     listen 8444 ssl;
@@ -46,12 +54,13 @@ install -d -m 700 /etc/apache2/tls
 for part in certs/$name:cert private_keys/$name:key certs/ca:ca crl:crl; do
     install -m 600 "$ssl/${part%%:*}.pem" "/etc/apache2/tls/${part##*:}.pem"
 done
-a2enmod -q ssl
+(umask 077 && cat "$ssl/private_keys/$name.pem" "$ssl/certs/$name.pem" \
+    >/etc/apache2/tls/machine.pem)
+a2enmod -q ssl proxy_http
 cat >/etc/apache2/sites-enabled/puppet.conf <<CONF
 Listen 9443
 <VirtualHost *:9443>
     ServerName $name
-    DocumentRoot /var/www/html
     SSLEngine on
     SSLCertificateFile /etc/apache2/tls/cert.pem
     SSLCertificateKeyFile /etc/apache2/tls/key.pem
@@ -60,6 +69,15 @@ Listen 9443
     SSLCARevocationCheck chain
     SSLVerifyClient require
     SSLVerifyDepth 2
+    SSLProxyEngine on
+    SSLProxyMachineCertificateFile /etc/apache2/tls/machine.pem
+    SSLProxyCACertificateFile /etc/apache2/tls/ca.pem
+    SSLProxyVerify require
+    SSLProxyVerifyDepth 2
+    ProxyPass / https://puppetdb.lab.test:8081/
 </VirtualHost>
 CONF
+install -m 644 $ssl/certs/ca.pem /etc/mcollective/ssl/client-ca.pem
+sed -i 's|^\(plugin.activemq.pool.1.ssl.ca\) .*|\1 = /etc/mcollective/ssl/client-ca.pem|' \
+    /etc/mcollective/client.cfg
 systemctl restart nats-server nginx apache2

@@ -52,7 +52,8 @@ def test_a_web_server_has_its_copies_before_it_starts_for_a_rack_master() -> Non
     """One whose files are copies would show the old certificate."""
     host, apache = ca_host(), ServiceFacts("apache2", active=True, enabled=True)
     front = ExtensionFacts("apache", "Apache", (apache,), ())
-    other = replace(front, name="puppetdb", title="PuppetDB", services=())
+    another = ServiceFacts("puppetdb", active=True, enabled=True)
+    other = replace(front, name="puppetdb", title="PuppetDB", services=(another,))
     rack = replace(server(), kind="rack", service=apache)
     host = replace(host, server=rack, extensions=(front,))
     plan = planned((host, *site()[1:]))
@@ -65,6 +66,11 @@ def test_a_web_server_has_its_copies_before_it_starts_for_a_rack_master() -> Non
     (phase,) = (name for name in plan.phases if "PuppetDB" in name)
     actions = [step.action for step in plan.of(phase)[host.name]]
     assert actions == ["extension.start"], "the copies are there already"
+
+    both = replace(front, services=(apache, another))
+    plan = planned((replace(host, extensions=(both,)), *site()[1:]))
+    (started,) = (s for s in plan.steps if s.action == "extension.start")
+    assert started.node == host.name, "the server's start is not that of the other"
 
 
 def test_a_compiler_goes_alone_with_its_server_stopped() -> None:

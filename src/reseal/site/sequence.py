@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reseal.site.copyfacts import ExtensionFacts
 from reseal.site.facts import NodeFacts
 from reseal.site.generation import ca_host
 from reseal.site.pairs import Pair
@@ -152,27 +151,30 @@ def _actions(node: NodeFacts) -> tuple[Action, ...]:
     return _before("agent.run", _with_front(node, _COMPILER), _later(node))
 
 
-def _fronts(node: NodeFacts) -> list[ExtensionFacts]:
-    """Return a node's server as an extension: a web server before a Rack master."""
-    service = node.server.service if node.server else None
-    found = []
-    for each in node.extensions:
-        if service is not None and service.name in {one.name for one in each.services}:
-            found.append(each)
-    return found
-
-
 def _with_front(node: NodeFacts, actions: tuple[Action, ...]) -> tuple[Action, ...]:
     """Return what is done to a server, with the copies that its start needs."""
-    return _before("server.start", actions, _COPIES[:1] if _fronts(node) else ())
+    needed = _COPIES[:1] if _server(node) & _started(node) else ()
+    return _before("server.start", actions, needed)
 
 
 def _later(node: NodeFacts) -> tuple[Action, ...]:
-    """Return what is done to a node's services after its server has started."""
-    fronts = _fronts(node)
-    if len(fronts) == len(node.extensions):
-        return ()
-    return _COPIES[1:] if fronts else _COPIES
+    """Return what is done to a node's services after its server has started.
+
+    A web server before a Rack master is that server: its copies are there by then.
+    """
+    front = _server(node) & _started(node)
+    if front:
+        return _COPIES[1:] if _started(node) - front else ()
+    return _COPIES if node.extensions else ()
+
+
+def _server(node: NodeFacts) -> set[str]:
+    service = node.server.service if node.server else None
+    return {service.name} if service else set()
+
+
+def _started(node: NodeFacts) -> set[str]:
+    return {one.name for each in node.extensions for one in each.services}
 
 
 def _before(
