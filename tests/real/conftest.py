@@ -22,7 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from labsite import EXTENSIONS, MIXED, Shape, Site, clear_leftovers, lab, raise_site
+from labsite import (
+    EXTENSIONS,
+    MIXED,
+    PUPPET7,
+    Shape,
+    Site,
+    clear_leftovers,
+    lab,
+    raise_site,
+)
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -61,9 +70,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         shape = parameters.get("raised")
         named = _shape_of(item.nodeid)
         assert shape is None or named == shape.name, f"{item}: put on_sites highest"
-    longest = (EXTENSIONS.name, MIXED.name)
-    late = {item for item in own if _shape_of(item.nodeid) not in longest}
-    items.sort(key=lambda item: item in late)
+    longest = [EXTENSIONS.name, MIXED.name, PUPPET7.name]
+    rank = {item: [*longest, _shape_of(item.nodeid)] for item in own}
+    items.sort(key=lambda item: rank[item].index(rank[item][-1]) if item in rank else 0)
 
 
 class _BySite(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
