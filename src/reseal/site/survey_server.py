@@ -81,8 +81,7 @@ def server_facts(
     )
     if is_ca:
         faults += _ca_faults(sections, state, bundle, public)
-    faults += _own_files(node, facts, sections)
-    return facts, faults
+    return facts, [*faults, *_own_files(node, facts, sections)]
 
 
 def size(sections: Sections) -> int:
