@@ -35,6 +35,9 @@ from labsite import (
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+_LONGEST = {EXTENSIONS.name: 0, MIXED.name: 1, PUPPET7.name: 2}
+"""The shapes whose tests take longest, in this order."""
+
 LIMIT = 1800
 """Seconds a test may take, with the raising of its site on a busy machine."""
 
@@ -70,9 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         shape = parameters.get("raised")
         named = _shape_of(item.nodeid)
         assert shape is None or named == shape.name, f"{item}: put on_sites highest"
-    longest = [EXTENSIONS.name, MIXED.name, PUPPET7.name]
-    rank = {item: [*longest, _shape_of(item.nodeid)] for item in own}
-    items.sort(key=lambda item: rank[item].index(rank[item][-1]) if item in rank else 0)
+    items.sort(key=lambda item: _LONGEST.get(_shape_of(item.nodeid), len(_LONGEST)))
 
 
 class _BySite(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
