@@ -7,7 +7,8 @@
 
 `site` is a site as `lab up` leaves it: after a test that took it, it is put back
 by a snapshot before the next one sees it.  A test that only looks takes
-`untouched_site` and spares the next one the wait.  pytest sorts tests by shape,
+`untouched_site` and spares the next one the wait; one that would stop the server first
+takes `serverless_site`, and spares itself the start.  pytest sorts tests by shape,
 since the fixture beneath both has the session's scope.
 
 Sources: lab/README.md (snapshot, restore); pytest, "higher-scoped fixtures are
@@ -49,11 +50,13 @@ class Raised:
     site: Site
     changed: bool = False
 
-    def clean(self) -> Site:
-        """Return the site as it was when it came up."""
+    def clean(self, *, server: bool = True) -> Site:
+        """Return the site as it was when it came up, or so but for its server."""
         if self.changed:
-            self.site.restore("fresh")
+            self.site.restore("fresh", server=server)
             self.changed = False
+        elif not server:
+            self.site.on("puppet", f"systemctl stop {self.site.server_unit}")
         return self.site
 
 
@@ -123,6 +126,14 @@ def raised(real_machine: None, request: pytest.FixtureRequest) -> Iterator[Raise
 def site(raised: Raised) -> Site:
     """A site as `lab up` leaves it, to be changed at will."""
     clean = raised.clean()
+    raised.changed = True
+    return clean
+
+
+@pytest.fixture
+def serverless_site(raised: Raised) -> Site:
+    """A site as `lab up` leaves it, to be changed at will; its server is stopped."""
+    clean = raised.clean(server=False)
     raised.changed = True
     return clean
 

@@ -37,6 +37,8 @@ class Shape:
         also: Agents of other releases, as `lab up --also` takes them.
         ca: "single" or "chain"; "" for what the release makes by itself.
         parts: What else is there, as `lab up --with` takes it.
+        bits: Of every key that Puppet makes there.  Its default costs each of the
+            hundreds of hosts that are enrolled in these tests seconds.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Shape:
     also: str = ""
     ca: str = ""
     parts: str = ""
+    bits: int = 2048
 
     def arguments(self) -> list[str]:
         """Return the arguments of `lab up`."""
@@ -62,8 +65,8 @@ PUPPET5 = Shape("puppet5", "bullseye")
 """Puppet 5.5 with its WEBrick master, the CA in ssl/ca."""
 PUPPET7 = Shape("puppet7", "bookworm")
 """Puppet Server 7, root and intermediate CA."""
-PUPPET8 = Shape("puppet8", "trixie")
-"""Puppet Server 8, root and intermediate CA."""
+PUPPET8 = Shape("puppet8", "trixie", bits=4096)
+"""Puppet Server 8, root and intermediate CA, keys as by default."""
 MIXED = Shape("mixed", "bookworm", agents=1, also="bullseye:1,trixie:1")
 """Agents of 7, 5.5 and 8 (in this order) on Puppet Server 7, single CA."""
 SMALL7 = Shape("small7", "bookworm", agents=1)
@@ -75,7 +78,6 @@ EXTENSIONS = Shape("extensions", "bookworm", agents=1, parts="puppetdb,mco,compi
 another, MCollective on every host; a compiler that the agent has its catalogs from."""
 RACK = Shape("rack", "bullseye", agents=1, parts="rack")
 """Puppet 5.5 as a Rack application: Apache with Passenger, or nginx and unicorn."""
-TEN = Shape("ten", "bookworm", agents=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +219,14 @@ class Site:
         """Save the hosts' files under a name; the site goes on."""
         self.lab("snapshot", name)
 
-    def restore(self, name: str) -> None:
-        """Put the hosts' files back and boot: a power cut for what runs now."""
-        self.lab("restore", name)
+    def restore(self, name: str, *, server: bool = True) -> None:
+        """Put the hosts' files back and boot: a power cut for what runs now.
+
+        Args:
+            name: Of the snapshot.
+            server: Start the server, too.
+        """
+        self.lab("restore", name, *([] if server else ["--without-server"]))
 
 
 def on_sites(*shapes: Shape) -> pytest.MarkDecorator:
@@ -236,7 +243,8 @@ def lab(name: str, *words: str, timeout: float = PATIENCE) -> Completed:
 def raise_site(name: str, shape: Shape) -> Site:
     """Boot and enrol a site; what is left of an earlier one is cleared first."""
     lab(name, "down")
-    lab(name, "up", *shape.arguments())
+    bits = {"LAB_KEYLENGTH": str(shape.bits)}
+    _run(name, ["up", *shape.arguments()], "", True, PATIENCE, bits)
     rows = [line.split() for line in lab(name, "hosts").stdout.splitlines()]
     return Site(shape, name, tuple(Host(*row) for row in rows))
 

@@ -70,8 +70,10 @@ def verified(authority: Authority, name: str, scratch: Path) -> str:
 
 
 @on_sites(SMALL5, SMALL7, SMALL8)
-def test_the_real_server_goes_on_and_gives_back(site: Site, tmp_path: Path) -> None:
-    site.on("puppet", f"systemctl stop {site.server_unit}")
+def test_the_real_server_goes_on_and_gives_back(
+    serverless_site: Site, tmp_path: Path
+) -> None:
+    site = serverless_site
     authority = opened(site)
     assert check(authority.cadir, authority.store, CLOCK) == ()
     first, second = issue(authority, OURS), issue(authority, GONE)

@@ -92,10 +92,10 @@ def serial_of(listed: dict[str, dict[str, Any]], name: str) -> int:
 
 
 @on_sites(SMALL5, SMALL7, SMALL8)
-def test_the_real_one_goes_on_after_reseal(site: Site) -> None:
-    ca = RealCa(site)
+def test_the_real_one_goes_on_after_reseal(serverless_site: Site) -> None:
+    site, ca = serverless_site, RealCa(serverless_site)
     one, two, three = (f"web0{n}.example.com" for n in (1, 2, 3))
-    site.on(SERVER, f"systemctl stop puppet {site.server_unit}")
+    site.on(SERVER, "systemctl stop puppet")
     for number, name in enumerate((one, two, three), 1):
         ca.request(f"web0{number}.pem", name)
 
@@ -170,9 +170,9 @@ def test_a_webrick_master_is_no_puppet_server(site: Site) -> None:
 
 
 @on_sites(SMALL5, SMALL7, SMALL8)
-def test_extend_and_prune_leave_a_ca_that_serves(site: Site) -> None:
-    ca = RealCa(site)
-    site.on(SERVER, f"systemctl stop puppet {site.server_unit}")
+def test_extend_and_prune_leave_a_ca_that_serves(serverless_site: Site) -> None:
+    site, ca = serverless_site, RealCa(serverless_site)
+    site.on(SERVER, "systemctl stop puppet")
     agent = site.agents[0].fqdn
     before = x509.load_pem_x509_certificate((ca.cadir / "ca_crt.pem").read_bytes())
     assert ca.reseal("ca", "extend", "--ttl", "20y").returncode == 0

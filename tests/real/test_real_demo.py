@@ -21,8 +21,9 @@ NOBODY = "setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME=/tmp/of
 
 
 @on_sites(SMALL7, SMALL8)
-def test_puppets_agent_joins(site: Site) -> None:
-    host, user = "agent1", USERS[site.shape]
+def test_puppets_agent_joins(serverless_site: Site) -> None:
+    site, host = serverless_site, "agent1"
+    user = USERS[site.shape]
     install(site, host)
     site.on(host, "systemctl stop puppet; install -d -o nobody /tmp/of-nobody")
     before = site.text(host, FILES)

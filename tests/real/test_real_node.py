@@ -31,8 +31,9 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture
-def both(site: Site) -> dict[str, Ask]:
+def both(serverless_site: Site) -> dict[str, Ask]:
     """The two ways of asking the host, by name."""
+    site = serverless_site
     install(site)
     root = site.root("puppet") / "opt/scripts"
     root.mkdir()
@@ -56,11 +57,11 @@ def both(site: Site) -> dict[str, Ask]:
 
 
 @on_sites(SMALL7)
-def test_both_do_the_same(site: Site, both: dict[str, Ask]) -> None:
+def test_both_do_the_same(serverless_site: Site, both: dict[str, Ask]) -> None:
+    site = serverless_site
     key, certificate = f"{SSL}/private_keys/{NAME}.pem", f"{SSL}/certs/{NAME}.pem"
     site.on("puppet", "for one in ruby ours; do install -d -m 700 /run/t/$one; done")
     # A running Puppet Server looks at its files now and then, and writes some anew.
-    site.on("puppet", "systemctl stop puppetserver")
     _backups_are_each_others(site, both)
     site.on("puppet", "systemctl start puppetserver")
     for told in (

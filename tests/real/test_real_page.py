@@ -144,7 +144,8 @@ def test_the_page_holds_with_puppet_5(site: Site) -> None:
 
 
 @on_sites(SMALL7)
-def test_the_page_holds_with_reseal_in_puppets_place(site: Site) -> None:
+def test_the_page_holds_with_reseal_in_puppets_place(serverless_site: Site) -> None:
+    site = serverless_site
     reseals(site)
     names = {"tool": "reseal", "agent": "reseal", "server": "resealserver"}
     assert alike(follow(site, names)) == WANTED

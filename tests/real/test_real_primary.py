@@ -96,7 +96,10 @@ def kept_of(site: Site, host: Host) -> None:
 
 
 @on_sites(MIXED)
-def test_agents_complete_their_runs_with_every_source_of_catalogs(site: Site) -> None:
+def test_agents_complete_their_runs_with_every_source_of_catalogs(
+    serverless_site: Site,
+) -> None:
+    site = serverless_site
     for host in site.agents:
         site.on(host.name, f"systemctl stop puppet; printf '{OLD}' >/tmp/old")
     site.on("puppet", PREPARE.read_text())
@@ -108,7 +111,7 @@ def test_agents_complete_their_runs_with_every_source_of_catalogs(site: Site) ->
     demo = f"{CODE}/modules/demo"
     dangling = "/etc/puppet/catalogs/modules/demo/files/dangling"
     site.on("puppet", f"cp -a {demo} /etc/puppet/catalogs/modules; rm {dangling}")
-    site.on("puppet", "reseal catalog check && systemctl stop puppetserver puppet")
+    site.on("puppet", "reseal catalog check && systemctl stop puppet")
 
     serve(site, '[primary]\ncatalogs = "static"\n')
     runs(site)

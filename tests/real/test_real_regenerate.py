@@ -24,6 +24,14 @@ def deployment(site: Site, tmp_path: Path) -> Deployment:
     return deployment
 
 
+@pytest.fixture
+def serverless_deployment(serverless_site: Site, tmp_path: Path) -> Deployment:
+    """A real site with its site file, for another server than its own."""
+    deployment = Deployment(serverless_site, tmp_path)
+    deployment.describe()
+    return deployment
+
+
 @on_sites(PUPPET5, PUPPET7, PUPPET8, MIXED)
 def test_one_command_regenerates_every_certificate(deployment: Deployment) -> None:
     site, plan = deployment.site, deployment.here / "plan.json"
@@ -166,7 +174,10 @@ def test_a_request_of_a_strangers_key_is_never_signed(deployment: Deployment) ->
 
 
 @on_sites(MIXED)
-def test_a_site_of_our_own_server_is_regenerated(deployment: Deployment) -> None:
+def test_a_site_of_our_own_server_is_regenerated(
+    serverless_deployment: Deployment,
+) -> None:
+    deployment = serverless_deployment
     site = deployment.site
     install(site)
     folder = site.root("puppet") / "etc/puppet/catalogs"
@@ -206,9 +217,10 @@ def test_a_site_of_our_own_server_is_regenerated(deployment: Deployment) -> None
 
 @on_sites(MIXED)
 def test_a_site_of_our_own_agents_is_regenerated_and_taken_back(
-    deployment: Deployment,
+    serverless_deployment: Deployment,
 ) -> None:
     """Neither Puppet nor Ruby is on any host but one, whose agent is Puppet 5.5."""
+    deployment = serverless_deployment
     site, ours = deployment.site, ("puppet", "agent1", "agent3")
     for host in ours:
         install(site, host)

@@ -48,7 +48,8 @@ def in_a_copy(root: Path, script: str, scratch: Path) -> str:
 
 
 @on_sites(MIXED)
-def test_what_is_printed_is_puppets(site: Site, tmp_path: Path) -> None:
+def test_what_is_printed_is_puppets(serverless_site: Site, tmp_path: Path) -> None:
+    site = serverless_site
     agent = site.agents[0]
     assert agent.release == "bookworm"
     install(site, agent.name)

@@ -133,7 +133,7 @@ def test_a_survey_finds_the_server_and_its_ca(
     assert server.shape == ("single" if old else "chain")
     ca = f"{site.cadir}/ca_crt.pem"
     assert server.ca[0].fingerprint == fingerprint(site, "puppet", ca)
-    assert (server.ca_key, server.ca_key_encrypted) == ("rsa:4096", False)
+    assert (server.ca_key, server.ca_key_encrypted) == (f"rsa:{site.shape.bits}", False)
     assert server.next_serial == int(
         site.text("puppet", f"cat {site.cadir}/serial"), 16
     )
@@ -218,7 +218,7 @@ def test_a_ca_key_with_a_passphrase_and_one_that_is_gone(
     )
     server = surveyed(site, tmp_path)["puppet"].server
     assert server is not None
-    assert (server.ca_key, server.ca_key_encrypted) == ("rsa:4096", True)
+    assert (server.ca_key, server.ca_key_encrypted) == (f"rsa:{site.shape.bits}", True)
     site.on("puppet", f"rm {key}")
     holder = surveyed(site, tmp_path)["puppet"]
     assert holder.server is not None
