@@ -15,6 +15,7 @@ BASE = {
     "clock",
     "certname",
     "files",
+    "folders",
     "locks",
     "audit",
     "settings",

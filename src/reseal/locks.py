@@ -16,7 +16,6 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from reseal import files
 from reseal.errors import StoreError, StoreLocked
@@ -30,7 +29,7 @@ LOCK_TIMEOUT = 60.0
 
 @contextlib.contextmanager
 def locked(
-    directory: Path, *, timeout: float = LOCK_TIMEOUT, name: str = LOCK
+    directory: files.StrPath, *, timeout: float = LOCK_TIMEOUT, name: str = LOCK
 ) -> Iterator[None]:
     """Hold a directory against every other process and thread that asks for it.
 
@@ -45,7 +44,7 @@ def locked(
         StoreLocked: Somebody else held it all the time.
         StoreError: The lock file cannot be made.
     """
-    path = directory / name
+    path = os.path.join(directory, name)
     handle = _open_lock(path)
     try:
         if not wait_for(handle, timeout):
@@ -68,17 +67,17 @@ def wait_for(handle: int, timeout: float) -> bool:
             if time.monotonic() >= end:
                 return False
             time.sleep(pause)
-            pause = min(pause * 2, 0.005)
+            pause = min(pause * 2, 0.001)
         else:
             return True
 
 
-def _open_lock(path: Path) -> int:
+def _open_lock(path: str) -> int:
     """Open the lock file, but no link: root would give away what it leads to."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         handle = os.open(path, flags, 0o640)
-        status, owner = os.fstat(handle), files.owner_for(path.parent)
+        status, owner = os.fstat(handle), files.owner_for(os.path.dirname(path))
         plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
         if plain and os.geteuid() == 0 and status.st_uid != owner[0]:
             files.protect(handle, 0o640, owner)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reseal import files, locks
+from reseal import files, folders, locks
 from reseal.errors import NotFound, StoreError, StoreLocked
 
 
@@ -124,13 +124,13 @@ def test_directories_get_their_mode_and_keep_it(tmp_path: Path) -> None:
 def test_a_directory_that_somebody_else_makes_meanwhile_is_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = Path.mkdir
+    make = os.mkdir
 
     def slow(path: Path, mode: int) -> None:
         make(path, mode=0o755)
         make(path, mode)
 
-    monkeypatch.setattr(Path, "mkdir", slow)
+    monkeypatch.setattr(os, "mkdir", slow)
     files.make_directory(tmp_path / "new", mode=0o750)
     assert mode(tmp_path / "new") == 0o755
 
@@ -188,10 +188,13 @@ def test_a_lock_file_that_leads_elsewhere_is_refused_and_its_target_left(
 def test_all_files_of_a_directory_are_read_sorted_by_name(tmp_path: Path) -> None:
     for name in ("b.pem", "a.pem", "note.txt", ".reseal-x"):
         (tmp_path / name).write_text(name)
-    assert files.names_in(tmp_path, ".pem") == ["a", "b"]
-    assert list(files.read_all(tmp_path, ".pem")) == [("a", b"a.pem"), ("b", b"b.pem")]
-    assert files.names_in(tmp_path / "absent", ".pem") == []
-    assert list(files.read_all(tmp_path / "absent", ".pem")) == []
+    assert folders.names_in(tmp_path, ".pem") == ["a", "b"]
+    assert list(folders.read_all(tmp_path, ".pem")) == [
+        ("a", b"a.pem"),
+        ("b", b"b.pem"),
+    ]
+    assert folders.names_in(tmp_path / "absent", ".pem") == []
+    assert list(folders.read_all(tmp_path / "absent", ".pem")) == []
 
 
 def test_a_file_that_goes_away_is_passed_over_and_a_strange_one_told(
@@ -199,7 +202,7 @@ def test_a_file_that_goes_away_is_passed_over_and_a_strange_one_told(
 ) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text(name)
-    reading = files.read_all(tmp_path, "")
+    reading = folders.read_all(tmp_path, "")
     assert next(reading) == ("a", b"a")
     (tmp_path / "b").unlink()
     (tmp_path / "c").unlink()

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from reseal import files
+from reseal import files, folders
 from reseal.primary.declared import Declared, Reference, pairs, read_resources
 from reseal.primary.yamlfile import Item, Sheet, read_sheet
 
@@ -110,13 +110,13 @@ def stamp_of(root: Path) -> tuple[tuple[str, files.Stamp], ...]:
     found = [
         (f"{directory}/{name}", stamp)
         for directory in ("", "groups", "nodes")
-        for name, stamp in files.stamps_in(root / directory, ".yaml")
+        for name, stamp in folders.stamps_in(root / directory, ".yaml")
     ]
     return tuple(sorted(found))
 
 
 def _yaml(directory: Path) -> Iterator[tuple[str, Path]]:
-    for name in files.names_in(directory, ".yaml"):
+    for name in folders.names_in(directory, ".yaml"):
         if not name.startswith("."):
             yield name, directory / f"{name}.yaml"
 

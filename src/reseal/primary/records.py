@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reseal import files
+from reseal import files, folders
 from reseal.certname import Certname
 from reseal.clock import Clock
 from reseal.errors import InvalidCertname, NotFound, StoreCorrupt
@@ -83,7 +83,7 @@ class Records:
         run = str(report.get("transaction_uuid", ""))
         moment = self.clock.now().strftime(_TIME)
         with locked(directory):
-            there = files.names_in(directory, ".json")
+            there = folders.names_in(directory, ".json")
             same = [n for n in there if n.startswith(moment)]
             number = int(same[-1].split("-")[1]) + 1 if same else 0
             name = f"{moment}-{number:03}-{run if _RUN.fullmatch(run) else 'unknown'}"
@@ -94,14 +94,14 @@ class Records:
     def nodes(self) -> list[Certname]:
         """Return the nodes of which there are reports, sorted."""
         found: list[Certname] = []
-        for name in files.names_in(self.root / "reports", ""):
+        for name in folders.names_in(self.root / "reports", ""):
             with contextlib.suppress(InvalidCertname):
                 found.append(Certname(name))
         return found
 
     def reports(self, certname: Certname) -> list[str]:
         """Return the names of a node's reports, the newest last."""
-        return files.names_in(self.root / "reports" / certname, ".json")
+        return folders.names_in(self.root / "reports" / certname, ".json")
 
     def report(self, certname: Certname, name: str) -> dict[str, Any]:
         """Return a report.

@@ -10,6 +10,7 @@ Guarantee: room that was taken for a connection is given back once, however it e
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import cast
 
@@ -41,6 +42,7 @@ class Connection(asyncio.Protocol):
         self._release: Callable[[], None] | None = release
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._end = math.inf
         self._busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,6 +65,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._transport is not None:
             self._registry.pop(self._transport, None)
         self._http.connection_lost(exc)
@@ -101,16 +105,29 @@ class Connection(asyncio.Protocol):
         return self._options.request_timeout.total_seconds()
 
     def _watch(self, seconds: float) -> None:
-        self._unwatch()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._cut)
+        """Give the connection so long.
+
+        A request changes its mind four times; a timer is set only if none is earlier.
+        """
+        loop = asyncio.get_running_loop()
+        self._end = loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._end:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = loop.call_at(self._end, self._look)
 
     def _unwatch(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._end = math.inf
 
-    def _cut(self) -> None:
-        if self._transport is not None:
+    def _look(self) -> None:
+        """Cut the connection if its time is over, or look again when it will be."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        if self._transport is not None and self._end <= loop.time():
             self._transport.abort()
+        elif self._end < math.inf:
+            self._timer = loop.call_at(self._end, self._look)
 
     def _give_back(self) -> None:
         if self._release is not None:

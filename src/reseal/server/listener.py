@@ -25,6 +25,7 @@ from reseal.certname import Certname
 from reseal.clock import Clock
 from reseal.errors import ParseError
 from reseal.primary.protocol import MOUNT
+from reseal.server.access import API
 from reseal.server.balance import Place
 from reseal.server.caller import ANONYMOUS, Caller, caller_of
 from reseal.server.connection import Connection
@@ -50,6 +51,7 @@ _COMPILING = 16
 
 _RUNNING = 8
 
+_CERTIFICATES = f"{API}/certificate/"
 _PIECE = 1 << 18
 """Bytes of an answer that are sent at once."""
 
@@ -197,7 +199,7 @@ class Listener:
         return replace(answer, headers={**answer.headers, **applied})
 
     async def _ask(self, request: Request, caller: Caller, address: str) -> Response:
-        """Have the API answer in a thread; a fault of ours is told to the log."""
+        """Have the API answer, in a thread; a fault of ours is told to the log."""
         pool = self._pool(request)
         loop = asyncio.get_running_loop()
 
@@ -206,6 +208,8 @@ class Listener:
                 return self._api.answer(request, caller)
 
         try:
+            if _is_quick(request, caller):
+                return answer()
             return await loop.run_in_executor(pool, answer)
         except Exception:
             _LOG.exception("%s %s", request.method, request.path)
@@ -235,6 +239,15 @@ class Listener:
         runs = primary.serves_runs and request.path.startswith(f"{MOUNT}/")
         known = runs and caller.authenticated
         return primary.body_limit if known else self._limits.body_limit
+
+
+def _is_quick(request: Request, caller: Caller) -> bool:
+    """Say whether an answer is one small file, for which no thread is worth its way.
+
+    Whoever shows a certificate may have to wait until a revocation list is read.
+    """
+    found = request.method == "GET" and request.path.startswith(_CERTIFICATES)
+    return found and not caller.authenticated
 
 
 async def _body(asked: web.BaseRequest, limit: int) -> bytes | None:

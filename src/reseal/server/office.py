@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -72,7 +73,7 @@ class Office:
         """The CA's own revocation list."""
         return self._own.get()
 
-    @property
+    @cached_property
     def rules(self) -> Rules:
         """What requests are held to."""
         weak = self.options.key_policy == "warn"

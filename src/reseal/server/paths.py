@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from reseal.errors import ParseError
@@ -39,6 +40,7 @@ class Target:
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=256)
 def parse_target(target: str) -> Target:
     """Return what the target of a request line means.
 

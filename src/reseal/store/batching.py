@@ -44,7 +44,7 @@ class Batch(Generic[T, R]):
                 for every call.  What it raises is raised in every thread it worked
                 for.
         """
-        job = _Job[T, R](item)
+        job: _Job[T, R] = _Job(item)
         with self._lock:
             self._waiting.append(job)
             job.leads, self._busy = not self._busy, True

@@ -11,6 +11,7 @@ Puppet Server, `certificate_authority.clj`.  Golden files: `tests/data/cadir/`.
 from __future__ import annotations
 
 import contextlib
+import os
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from reseal import files, locks
+from reseal import files, folders, locks
 from reseal.certname import Certname
 from reseal.errors import InvalidCertname, NotFound, StoreError
 from reseal.store.batching import Batch
@@ -101,13 +102,12 @@ class CadirStore:
         return take_serials(self.root, len(wanted), mode=PUBLIC)
 
     def record_intent(self, draft: x509.Certificate) -> None:
-        path = self._intent(draft.serial_number)
-        files.make_directory(path.parent, mode=0o750)
-        files.replace(path, to_pem(draft), mode=PUBLIC)
+        files.make_directory(f"{self.root}/intents", mode=0o750)
+        files.replace(self._intent(draft.serial_number), to_pem(draft), mode=PUBLIC)
 
     def intents(self) -> Iterator[x509.Certificate]:
         directory = self.root / "intents"
-        for name, pem in files.read_all(directory, ".pem"):
+        for name, pem in folders.read_all(directory, ".pem"):
             yield read_certificate(pem, directory / f"{name}.pem")
 
     def drop_intent(self, serial: int) -> None:
@@ -116,7 +116,7 @@ class CadirStore:
 
     def add(self, certificate: x509.Certificate) -> None:
         name = Certname(common_name(certificate))
-        files.make_directory(self.root / "signed", mode=0o755)
+        files.make_directory(f"{self.root}/signed", mode=0o755)
         pem = to_pem(certificate)
         staged = files.stage(self._signed(name), pem, mode=PUBLIC)
         self._additions.ask(_Addition(certificate, name, staged), self._add_all)
@@ -145,44 +145,44 @@ class CadirStore:
             raise NotFound(f"{certname}: has no certificate") from None
 
     def claim(self, certname: Certname) -> contextlib.AbstractContextManager[None]:
-        directory = self.root / "intents"
+        directory = f"{self.root}/intents"
         files.make_directory(directory, mode=0o750)
         number = zlib.crc32(certname.encode()) % CLAIMS
         return locks.locked(directory, name=f".claim-{number:02x}")
 
     def published(self, what: Public) -> Published:
-        return read_published(self.root / _PUBLIC[what])
+        return read_published(f"{self.root}/{_PUBLIC[what]}")
 
     def published_certificate(self, certname: Certname) -> Published:
         return read_published(self._signed(certname))
 
     def stamp(self, what: Public) -> Hashable:
-        return files.stamp(self.root / _PUBLIC[what])
+        return files.stamp(f"{self.root}/{_PUBLIC[what]}")
 
     def latest(self) -> Hashable:
         return files.stamp(self.root / "signed")
 
     def is_signed(self, certname: Certname) -> bool:
-        return (self.root / f"signed/{certname}.pem").exists()
+        return os.path.exists(self._signed(certname))
 
     def certnames(self) -> Iterator[Certname]:
-        for name in files.names_in(self.root / "signed", ".pem"):
+        for name in folders.names_in(self.root / "signed", ".pem"):
             with contextlib.suppress(InvalidCertname):
                 yield Certname(name)
 
     def certificate_stamps(self) -> Iterator[tuple[str, str]]:
-        for name, stamp in files.stamps_in(self.root / "signed", ".pem"):
+        for name, stamp in folders.stamps_in(self.root / "signed", ".pem"):
             yield name, "{}.{}.{}".format(*stamp)
 
     def certificates(self) -> Iterator[tuple[Certname, x509.Certificate]]:
-        for name, pem in files.read_all(self.root / "signed", ".pem"):
+        for name, pem in folders.read_all(self.root / "signed", ".pem"):
             with contextlib.suppress(InvalidCertname):
                 certname = Certname(name)
                 yield certname, read_certificate(pem, f"{self.root}/signed/{name}.pem")
 
     def remove_certificate(self, certname: Certname) -> None:
         with self._locked():
-            if not self._signed(certname).exists():
+            if not self.is_signed(certname):
                 raise NotFound(f"{certname}: has no certificate")
             files.remove(self._signed(certname))
 
@@ -197,15 +197,15 @@ class CadirStore:
             raise NotFound(f"{certname}: has no request") from None
 
     def requests(self) -> Iterator[tuple[Certname, bytes]]:
-        for name, pem in files.read_all(self.root / "requests", ".pem"):
+        for name, pem in folders.read_all(self.root / "requests", ".pem"):
             with contextlib.suppress(InvalidCertname):
                 yield Certname(name), pem
 
     def count_requests(self) -> int:
-        return len(files.names_in(self.root / "requests", ".pem"))
+        return len(folders.names_in(self.root / "requests", ".pem"))
 
     def remove_request(self, certname: Certname) -> None:
-        if not self._request(certname).exists():
+        if not os.path.exists(self._request(certname)):
             raise NotFound(f"{certname}: has no request")
         files.remove(self._request(certname))
 
@@ -275,18 +275,18 @@ class CadirStore:
     def _append(self, certificates: Iterable[x509.Certificate]) -> None:
         lines = b"".join(self._line(certificate) for certificate in certificates)
         if lines:
-            path = self.root / "inventory.txt"
+            path = f"{self.root}/inventory.txt"
             files.append(path, lines, mode=self._inventory_mode)
 
     def _line(self, certificate: x509.Certificate) -> bytes:
         ruby = self.hex_case == "lower"
         return InventoryRow.of(certificate, ruby=ruby).line(ruby=ruby)
 
-    def _signed(self, certname: Certname) -> Path:
-        return self.root / "signed" / f"{certname}.pem"
+    def _signed(self, certname: Certname) -> str:
+        return f"{self.root}/signed/{certname}.pem"
 
-    def _request(self, certname: Certname) -> Path:
-        return self.root / "requests" / f"{certname}.pem"
+    def _request(self, certname: Certname) -> str:
+        return f"{self.root}/requests/{certname}.pem"
 
-    def _intent(self, serial: int) -> Path:
-        return self.root / "intents" / f"{serial:04X}.pem"
+    def _intent(self, serial: int) -> str:
+        return f"{self.root}/intents/{serial:04X}.pem"

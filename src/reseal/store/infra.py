@@ -24,7 +24,7 @@ def note_infra(cadir: Path, certname: Certname, serial: int, *, mode: int) -> No
         mode: Permission bits of the file.
     """
     try:
-        listed = parse_lines(files.read(cadir / "infra_inventory.txt"))
+        listed = parse_lines(files.read(f"{cadir}/infra_inventory.txt"))
     except NotFound:
         return
     if certname in listed:

@@ -33,9 +33,9 @@ def take_serials(cadir: Path, count: int, *, mode: int) -> range:
         StoreLocked: Another process held the cadir all the time.
         StoreCorrupt: The file holds no number.
     """
-    path = cadir / "serial"
+    path = f"{cadir}/serial"
     with locks.locked(cadir), _ruby_lock(path):
-        first = parse_serial(files.read(path), str(path))
+        first = parse_serial(files.read(path), path)
         after = first + count
         if after - 1 > HIGHEST_SERIAL:
             hint = "the CA has used up its serial numbers: set up a new one"
@@ -45,7 +45,7 @@ def take_serials(cadir: Path, count: int, *, mode: int) -> range:
 
 
 @contextlib.contextmanager
-def _ruby_lock(path: Path) -> Iterator[None]:
+def _ruby_lock(path: str) -> Iterator[None]:
     """Hold the flock that Puppet's Ruby CA takes on the serial file."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

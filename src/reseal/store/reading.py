@@ -7,7 +7,6 @@ against the time of the file).
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 
@@ -18,7 +17,7 @@ from reseal.store.protocol import Published
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def read_published(path: Path) -> Published:
+def read_published(path: files.StrPath) -> Published:
     """Return a file's bytes and time; NotFound without it.
 
     The time is read first: a file that is replaced meanwhile looks older than it is,
@@ -29,7 +28,7 @@ def read_published(path: Path) -> Published:
     return Published(files.read(path), modified)
 
 
-def read_certificate(pem: bytes, where: Path | str) -> x509.Certificate:
+def read_certificate(pem: bytes, where: files.StrPath) -> x509.Certificate:
     """Return the certificate of a file's bytes; StoreCorrupt names the file."""
     try:
         return x509.load_pem_x509_certificate(pem)
