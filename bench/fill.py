@@ -10,13 +10,16 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from reseal import files
 from reseal.ca.authority import Authority, load
-from reseal.ca.profile import leaf_extensions
+from reseal.ca.profile import Profile, leaf_extensions, puppet_values
 from reseal.ca.revoke import revoke
+from reseal.ca.sign import generate
+from reseal.certname import Certname
 from reseal.clock import SystemClock
 from reseal.store import open_cadir
 from reseal.store.protocol import InventoryRow
-from reseal.x509 import der, keys
+from reseal.x509 import der, keys, oids
 from reseal.x509.certificate import Template, load_der, tbs, to_pem
 
 
@@ -56,6 +59,31 @@ def revoke_many(cadir: Path, count: int) -> None:
     _own(cadir)
 
 
+def give_elliptic_key(cadir: Path, pair: tuple[str, str], certname: str) -> None:
+    """Replace the host's pair by one with an EC key; the server is down.
+
+    Args:
+        cadir: Of the CA that issues the certificate.
+        pair: Files of the host's certificate and key, which keep owner and mode.
+        certname: The host's.
+    """
+    authority, name = load(cadir, open_cadir(cadir)), Certname(certname)
+    authority.store.remove_certificate(name)
+    private = keys.generate("ec:secp256r1")
+    made = generate(
+        authority,
+        name,
+        private.public_key(),
+        profile=Profile(ttl=timedelta(days=1000), dialect=authority.layout.dialect),
+        clock=SystemClock(),
+        alt_names=(f"DNS:{name}",),
+        extensions=puppet_values({oids.PP_CLI_AUTH: "true"}),
+    )
+    files.replace(pair[0], to_pem(made), mode=0o644)
+    files.replace(pair[1], keys.dump_private(private), mode=0o640)
+    _own(cadir)
+
+
 def _body(authority: Authority, key: keys.LocalSigner, serial: int) -> bytes:
     issuer, now = authority.issuer, datetime.now(UTC).replace(microsecond=0)
     return tbs(
@@ -77,6 +105,6 @@ def _body(authority: Authority, key: keys.LocalSigner, serial: int) -> bytes:
 def _own(cadir: Path) -> None:
     """Give everything to the directory's owner."""
     owner = cadir.stat()
-    for directory, _, files in os.walk(cadir):
-        for name in (".", *files):
+    for directory, _, names in os.walk(cadir):
+        for name in (".", *names):
             os.chown(Path(directory, name), owner.st_uid, owner.st_gid)

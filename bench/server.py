@@ -20,9 +20,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fill import fill, name_of, revoke_many
+from fill import fill, give_elliptic_key, name_of, revoke_many
 from load import API, Load, connect, enrolments_a_second
-from peers import Peer, PuppetServer, Reseal, megabytes, scratch, until_it_answers
+from peers import HOST, Peer, PuppetServer, Reseal, megabytes, scratch, until_it_answers
 
 PROJECT = Path(__file__).resolve().parents[1]
 LAB = str(PROJECT / "lab/lab")
@@ -63,6 +63,7 @@ class Bench:
                 self.enrol(f"kept connections, {count:,} certificates", f"k{count}")
             if count == FEW:
                 self.enrol("new connection for each request", "f", fresh=True)
+                self.enrol_over_elliptic_keys()
             if count == most:
                 self.note(f"revoking, on a list of {count:,}, ms", self.revoked())
             self.note(f"memory, {count:,} certificates, MB", megabytes(self.peer))
@@ -88,6 +89,20 @@ class Bench:
             )
             figure = enrolments_a_second(load)
         self.note(f"enrolments a second, {row}", figure)
+
+    def enrol_over_elliptic_keys(self) -> None:
+        """Measure new connections once more, with an EC key of the server's own."""
+        kept = [Path(path).read_bytes() for path in self.peer.pair]
+        self.peer.stop()
+        give_elliptic_key(self.peer.cadir, self.peer.pair, HOST)
+        self.peer.start()
+        until_it_answers(self.address)
+        self.enrol("the same, the server's own key elliptic", "e", fresh=True)
+        self.peer.stop()
+        for path, content in zip(self.peer.pair, kept, strict=True):
+            Path(path).write_bytes(content)
+        self.peer.start()
+        until_it_answers(self.address)
 
     def listed(self) -> float:
         """Return the seconds of a list of all certificates."""

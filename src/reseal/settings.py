@@ -72,6 +72,8 @@ _DEFAULTS: dict[str, str] = {
     "ca_name": "Puppet CA: $certname",
     "ca_ttl": "5y",
     "keylength": "4096",
+    "key_type": "rsa",
+    "named_curve": "prime256v1",
     "dns_alt_names": "",
     "csr_attributes": "$confdir/csr_attributes.yaml",
     "trusted_oid_mapping_file": "$confdir/custom_trusted_oid_mapping.yaml",
@@ -92,6 +94,10 @@ _DEFAULTS: dict[str, str] = {
 }
 
 
+_CURVES = {"prime256v1": "secp256r1"}
+"""OpenSSL's names of curves that have another by the standards."""
+
+
 @dataclass(frozen=True, slots=True)
 class PuppetSettings:
     """Puppet's settings that matter to certificates, under Puppet's own names.
@@ -100,6 +106,7 @@ class PuppetSettings:
         ca_ttl: How long a certificate lives.
         ca_ttl_given: puppet.conf sets it; if not, a new CA lives 15 years.
         keylength: Bits of a new RSA key.
+        key_type, named_curve: Of the host's own new key: `rsa`, or `ec` and its curve.
         dns_alt_names: As written, without `DNS:` where it was left out.
         autosign: `true`, `false` or a path.
     """
@@ -115,6 +122,8 @@ class PuppetSettings:
     ca_ttl: timedelta
     ca_ttl_given: bool
     keylength: int
+    key_type: str
+    named_curve: str
     dns_alt_names: tuple[str, ...]
     csr_attributes: Path
     trusted_oid_mapping_file: Path
@@ -132,6 +141,18 @@ class PuppetSettings:
     hostcrl: Path
     user: str
     group: str
+
+    @property
+    def key_kind(self) -> str:
+        """What a new key of the host is, as `keys.generate` takes it."""
+        return key_kind(self.key_type, self.named_curve, self.keylength)
+
+
+def key_kind(key_type: str, named_curve: str, keylength: int) -> str:
+    """Return what a new key of a host is, by Puppet's settings of these names."""
+    if key_type == "ec":
+        return f"ec:{_CURVES.get(named_curve, named_curve)}"
+    return f"rsa:{keylength}"
 
 
 def load_settings(

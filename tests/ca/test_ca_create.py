@@ -16,6 +16,7 @@ from reseal import locks
 from reseal.ca.authority import Authority, Layout, load
 from reseal.ca.check import check
 from reseal.ca.create import Order, set_up
+from reseal.ca.ownhost import provide_host
 from reseal.ca.profile import Profile
 from reseal.ca.sign import generate
 from reseal.ca.takeover import Material, take_over
@@ -264,3 +265,35 @@ def test_the_setting_ca_ttl_counts(settings: PuppetSettings, clock: Clock) -> No
     made = set_up(year, order, clock)
     assert made.ca_certificate.not_valid_after_utc - clock.now() == timedelta(days=365)
     assert common_name(made.ca_certificate) == "Mine"
+
+
+def test_the_setting_key_type_is_of_the_host_and_not_of_the_ca(
+    settings: PuppetSettings, clock: Clock
+) -> None:
+    told = replace(settings, key_type="ec", named_curve="secp384r1")
+    set_up(told, Order(key=SMALL, server=False), clock)
+    authority = load(told.cadir, open_cadir(told.cadir))
+    assert keys.describe(authority.issuer.signer.public_key) == SMALL
+    found = provide_host(authority, told, clock)
+    assert found is not None
+    assert keys.describe(public_key(found)) == "ec:secp384r1"
+    host = keys.load_private(told.hostprivkey.read_bytes())
+    assert keys.same_key(host.public_key(), public_key(found))
+
+
+def test_a_ca_and_its_server_may_have_keys_of_two_kinds(
+    settings: PuppetSettings, clock: Clock
+) -> None:
+    made = set_up(replace(settings, key_type="ec"), Order(key=SMALL), clock)
+    assert made.server_certificate is not None
+    assert keys.describe(public_key(made.ca_certificate)) == SMALL
+    kind = keys.describe(public_key(made.server_certificate))
+    assert kind == "ec:secp256r1", "prime256v1, as OpenSSL calls it"
+
+
+def test_an_unknown_curve_makes_nothing(settings: PuppetSettings, clock: Clock) -> None:
+    told = replace(settings, key_type="ec", named_curve="secp999")
+    with pytest.raises(UnsuitableKey, match="ec:secp999: not a kind of key to make"):
+        set_up(told, Order(key=SMALL), clock)
+    assert not told.cadir.exists()
+    assert not told.hostprivkey.exists()

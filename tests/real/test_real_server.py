@@ -67,7 +67,7 @@ def test_agents_of_three_generations_wait_are_signed_and_refused_again(
     serverless_site: Site, tmp_path: Path
 ) -> None:
     site = serverless_site
-    ca = take_over(site, tmp_path)
+    ca = take_over(site, tmp_path, key_type="ec")
     with ca.running():
         for host in site.agents:
             forget(site, ca, host)

@@ -14,7 +14,7 @@ from typing import Any
 from reseal.agent.servers import Address, Candidates, parse_server_list
 from reseal.certname import Certname
 from reseal.errors import ParseError, SettingsError
-from reseal.settings import Flavour, read_values
+from reseal.settings import Flavour, key_kind, read_values
 from reseal.settingvalues import Values
 
 _VARDIRS = {
@@ -66,13 +66,6 @@ _DEFAULTS = {
     "pidfile": "$rundir/agent.pid",
     "ssl_lockfile": "$ssldir/ssl.lock",
 }
-CURVES = {
-    "prime256v1": "secp256r1",
-    "secp256r1": "secp256r1",
-    "secp384r1": "secp384r1",
-    "secp521r1": "secp521r1",
-}
-"""OpenSSL's names of curves, and those of the standards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +141,7 @@ class AgentSettings:
     @property
     def key_kind(self) -> str:
         """What a new key is, as `keys.generate` takes it."""
-        if self.key_type == "ec":
-            return f"ec:{CURVES.get(self.named_curve, self.named_curve)}"
-        return f"rsa:{self.keylength}"
+        return key_kind(self.key_type, self.named_curve, self.keylength)
 
     @property
     def revocation(self) -> str:

@@ -44,7 +44,8 @@ class Order:
     Attributes:
         shape: One self-signed CA, or an intermediate one under a root.
         ruby: As `puppet cert` makes it.
-        key: Kind of the CA's keys, and of the server's if it has none yet.
+        key: Kind of the CA's keys; of the server's too if it has none yet, and
+            `key_type` of puppet.conf does not want it to be another.
         ca_name: Common name; empty is the setting's.
         root_name: Common name of a chain's root; empty is Puppet's, at random.
         server: Also make the server's own certificate.
@@ -72,7 +73,8 @@ def set_up(settings: PuppetSettings, order: Order, clock: Clock) -> NewAuthority
     refuse_existing(settings, server=order.server)
     signer = keys.generate(order.key)
     root = keys.generate(order.key) if order.shape == "chain" else None
-    host = host_key(settings, order.key) if order.server else None
+    own = settings.key_kind if settings.key_type == "ec" else order.key
+    host = host_key(settings, own) if order.server else None
     root_name = order.root_name or f"Puppet Root CA: {secrets.token_hex(7)}"
     made = new_authority(
         shape=order.shape,

@@ -41,7 +41,7 @@ def provide_host(
     """
     if settings.hostcert.exists():
         return None
-    host = host_key(settings, f"rsa:{settings.keylength}")
+    host = host_key(settings, settings.key_kind)
     try:
         found = authority.store.get(settings.certname)
     except NotFound:

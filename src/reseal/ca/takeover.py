@@ -80,7 +80,7 @@ def take_over(
     chain = signing_chain(listed, key.public_key(), Path("bundle"))
     now, ttl = clock.now(), settings.ca_ttl if settings.ca_ttl_given else DEFAULT_TTL
     crls = _lists(material, chain, key, now)
-    order = Order(alt_names=alt_names, key=f"rsa:{settings.keylength}")
+    order = Order(alt_names=alt_names, key=settings.key_kind)
     host = host_key(settings, order.key)
     made = assemble(
         LocalSigner(key),
