@@ -64,7 +64,7 @@ def give_elliptic_key(cadir: Path, pair: tuple[str, str], certname: str) -> None
 
     Args:
         cadir: Of the CA that issues the certificate.
-        pair: Files of the host's certificate and key, which keep owner and mode.
+        pair: Files of the host's certificate and key, which keep their owners.
         certname: The host's.
     """
     authority, name = load(cadir, open_cadir(cadir)), Certname(certname)

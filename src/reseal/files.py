@@ -42,6 +42,17 @@ def read(path: StrPath) -> bytes:
         raise failed(path, error) from error
 
 
+def exists(path: StrPath) -> bool:
+    """Say whether there is a file; StoreError when nobody can say."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise failed(path, error) from error
+    return True
+
+
 def stamp(path: StrPath) -> Stamp:
     """Return what changes whenever a file is replaced; NotFound without it."""
     try:
@@ -167,7 +178,7 @@ def append(path: StrPath, data: bytes, *, mode: int) -> None:
     Raises:
         StoreError: The lines could not be written.
     """
-    if not os.path.exists(path):
+    if not exists(path):
         replace(path, data, mode=mode)
         return
     try:

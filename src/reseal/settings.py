@@ -18,7 +18,7 @@ from pathlib import Path
 from reseal import files
 from reseal.certname import Certname
 from reseal.errors import NotFound
-from reseal.settingvalues import SECTIONS, Mode, Values, parse_puppet_conf
+from reseal.settingvalues import SECTIONS, KeyType, Mode, Values, parse_puppet_conf
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class PuppetSettings:
     ca_ttl: timedelta
     ca_ttl_given: bool
     keylength: int
-    key_type: str
+    key_type: KeyType
     named_curve: str
     dns_alt_names: tuple[str, ...]
     csr_attributes: Path
@@ -148,7 +148,7 @@ class PuppetSettings:
         return key_kind(self.key_type, self.named_curve, self.keylength)
 
 
-def key_kind(key_type: str, named_curve: str, keylength: int) -> str:
+def key_kind(key_type: KeyType, named_curve: str, keylength: int) -> str:
     """Return what a new key of a host is, by Puppet's settings of these names."""
     if key_type == "ec":
         return f"ec:{_CURVES.get(named_curve, named_curve)}"

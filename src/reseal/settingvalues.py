@@ -18,6 +18,7 @@ from reseal.certname import Certname
 from reseal.durations import parse as parse_duration
 from reseal.errors import ParseError, ResealError, SettingsError
 
+KeyType = Literal["rsa", "ec"]
 Mode = Literal["server", "agent"]
 SECTIONS: dict[Mode, tuple[str, ...]] = {
     "server": ("agent", "main", "master", "server"),
@@ -109,6 +110,8 @@ class Values:
             return Path(text).expanduser().absolute()
         if kind == "Certname":
             return Certname(text)
+        if kind == "KeyType":
+            return _key_type(text)
         if kind == "timedelta":
             return parse_duration(text)
         if kind == "bool":
@@ -116,6 +119,12 @@ class Values:
         if kind.startswith("tuple"):
             return tuple(part.strip() for part in text.split(",") if part.strip())
         return int(text) if kind == "int" else text
+
+
+def _key_type(text: str) -> KeyType:
+    if text not in ("rsa", "ec"):
+        raise ParseError(f"{text!r} is neither rsa nor ec")
+    return "rsa" if text == "rsa" else "ec"
 
 
 def _boolean(text: str) -> bool:

@@ -121,6 +121,22 @@ def test_directories_get_their_mode_and_keep_it(tmp_path: Path) -> None:
         files.make_directory(tmp_path / "a" / "b", mode=0o755)
 
 
+def test_lines_are_not_lost_where_nobody_can_say_whether_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "inventory.txt"
+    files.append(path, b"one\n", mode=0o644)
+
+    def broken(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", broken)
+        with pytest.raises(StoreError, match="input"):
+            files.append(path, b"two\n", mode=0o644)
+    assert files.read(path) == b"one\n"
+
+
 def test_a_directory_that_somebody_else_makes_meanwhile_is_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

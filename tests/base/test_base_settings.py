@@ -122,6 +122,7 @@ def test_every_fault_is_told_with_its_line(flavour: Flavour) -> None:
     [
         ("ca_ttl = soon", "ca_ttl: 'soon': not a duration"),
         ("keylength = long", "keylength: invalid literal"),
+        ("key_type = EC", "key_type: 'EC' is neither rsa nor ec"),
         ("certname = a/b", "certname: 'a/b': not a certname"),
         ("hostcrl = $hostcrl", "hostcrl: refers to itself"),
         ("hostcrl = $nowhere/x", "hostcrl: refers to \\$nowhere"),

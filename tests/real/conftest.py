@@ -56,6 +56,7 @@ class Raised:
             self.site.restore("fresh", server=server)
             self.changed = False
         elif not server:
+            self.changed = True
             self.site.on("puppet", f"systemctl stop {self.site.server_unit}")
         return self.site
 

@@ -23,7 +23,9 @@ from reseal import files
 from reseal.ca.profile import Profile
 from reseal.ca.revoke import revoke
 from reseal.errors import ResealError
+from reseal.server.caller import Caller
 from reseal.server.tls import Contexts
+from reseal.wire import Request, Response
 from reseal.x509 import keys
 from reseal.x509.csr import build_request
 
@@ -68,6 +70,26 @@ def test_anybody_may_fetch_what_is_published(today: Scene) -> None:
         assert answer.headers["x-puppet-version"]
         assert served.ask("GET", STATUS).status == 403
         assert served.ask("GET", "/else").status == 404
+
+
+def test_only_a_small_file_for_anybody_is_answered_without_a_thread(
+    today: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, asked = pair_of(today.certificate(WEB), tmp_path / "node.pem"), []
+    answer = today.api.answer
+
+    def told(request: Request, caller: Caller) -> Response:
+        asked.append(threading.current_thread().name.partition("_")[0])
+        return answer(request, caller)
+
+    monkeypatch.setattr(today.api, "answer", told)
+    with serving(today) as served:
+        assert served.ask("GET", f"{CA}/certificate/ca").status == 200
+        assert served.ask("GET", f"{CA}/certificate/ca", pair=node).status == 200
+        assert served.ask("GET", f"{CA}/certificate_revocation_list/ca").status == 200
+        assert served.ask("PUT", f"{CA}/certificate_request/{NEW}", b"x").status == 400
+    assert asked[0].startswith("Thread-"), "the loop's own"
+    assert asked[1:] == ["answering", "answering", "signing"]
 
 
 def test_a_certificate_proves_a_name(today: Scene, tmp_path: Path) -> None:

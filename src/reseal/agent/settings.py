@@ -15,7 +15,7 @@ from reseal.agent.servers import Address, Candidates, parse_server_list
 from reseal.certname import Certname
 from reseal.errors import ParseError, SettingsError
 from reseal.settings import Flavour, key_kind, read_values
-from reseal.settingvalues import Values
+from reseal.settingvalues import KeyType, Values
 
 _VARDIRS = {
     "aio": "/opt/puppetlabs/puppet/cache",
@@ -97,7 +97,7 @@ class AgentSettings:
     ca_servers: Candidates
     environment: str
     keylength: int
-    key_type: str
+    key_type: KeyType
     named_curve: str
     dns_alt_names: str
     csr_attributes: Path

@@ -11,7 +11,6 @@ Puppet Server, `certificate_authority.clj`.  Golden files: `tests/data/cadir/`.
 from __future__ import annotations
 
 import contextlib
-import os
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -163,7 +162,7 @@ class CadirStore:
         return files.stamp(self.root / "signed")
 
     def is_signed(self, certname: Certname) -> bool:
-        return os.path.exists(self._signed(certname))
+        return files.exists(self._signed(certname))
 
     def certnames(self) -> Iterator[Certname]:
         for name in folders.names_in(self.root / "signed", ".pem"):
@@ -205,7 +204,7 @@ class CadirStore:
         return len(folders.names_in(self.root / "requests", ".pem"))
 
     def remove_request(self, certname: Certname) -> None:
-        if not os.path.exists(self._request(certname)):
+        if not files.exists(self._request(certname)):
             raise NotFound(f"{certname}: has no request")
         files.remove(self._request(certname))
 
