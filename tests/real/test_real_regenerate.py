@@ -100,9 +100,17 @@ def test_rollback_gives_back_every_file_and_a_site_that_works(
 
     before = deployment.files()
     deployment.kill_at("done", f"{site.fqdn('agent2')}/agent.enrol")
+    assert len(held(site)) == (0 if site.shape == PUPPET5 else 2)
     deployment.reseal("rollback", "--yes")
     assert deployment.files() == before
+    assert held(site) == []
     site.check()
+
+
+def held(site: Site) -> list[str]:
+    """Return what has requests wait on the CA's host: a policy and a directory."""
+    places = "/etc/puppet/autosign.conf /etc/puppet/puppetserver/ca/held-*"
+    return site.text("puppet", f"ls -d {places} 2>/dev/null; true").split()
 
 
 _CRON = "* * 31 2 * root /usr/bin/puppet agent --onetime --no-daemonize\n"
@@ -133,6 +141,8 @@ def test_agents_are_left_as_they_were_found(deployment: Deployment) -> None:
         "sed -i 's/^waitforcert.*/splay = true/' /etc/puppet/puppet.conf",
     )
     before, units = deployment.fingerprints(), deployment.units()
+    started = "journalctl -u puppet -o cat | grep -c 'Starting Puppet client'"
+    starts = int(site.text("agent2", started))
     survey = json.loads(deployment.reseal("survey", "--json").stdout)
     assert [n["agent_mode"] for n in survey] == ["daemon", "stopped", "daemon", "cron"]
 
@@ -140,6 +150,8 @@ def test_agents_are_left_as_they_were_found(deployment: Deployment) -> None:
 
     assert not set(before.values()) & set(deployment.fingerprints().values())
     assert deployment.units() == units
+    assert int(site.text("agent2", started)) == starts + 1, "it looked in vain"
+    assert held(site) == []
     for host in ("agent1", "agent3"):
         log = site.text(host, "cat /var/backups/reseal/*/agent.log")
         assert "Applied catalog" in log

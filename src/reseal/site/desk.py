@@ -84,7 +84,7 @@ class SigningDesk:
         interval: Seconds between two looks at the requests.
     """
 
-    def __init__(self, authority: SiteAuthority, *, interval: float = 0.5) -> None:
+    def __init__(self, authority: SiteAuthority, *, interval: float = 0.2) -> None:
         self._authority = authority
         self._interval = interval
         self._waiting: dict[Certname, _Waiting] = {}

@@ -18,6 +18,7 @@ from reseal.errors import NotFound, ParseError, StepFailed
 from reseal.site.context import Context
 from reseal.site.desk import Expected, surprises
 from reseal.site.generation import major, server_of
+from reseal.site.hold import holds
 from reseal.site.target import Target
 from reseal.site.transport import exists, read
 from reseal.x509.bundle import load_certificate
@@ -30,6 +31,9 @@ Identity = dict[str, str | None]
 
 PATIENT = 15
 """Seconds; an agent that looks for its certificate less often is started anew."""
+
+AT_ONCE = 3
+"""Seconds within which an agent has the certificate that its request waited for."""
 
 
 class Enrol:
@@ -55,9 +59,11 @@ class Enrol:
         try:
             await self._signed(at, run, wish, arrival)
             run.tell(f"{at.name}/agent.enrol", "waits for its certificate")
-            if as_service and agent is not None and not 0 < waits(at) <= PATIENT:
-                await at.stop(agent)
-                await at.start(agent)
+            if as_service and agent is not None:
+                await asyncio.wait({arrival}, timeout=looks_within(at, run))
+                if not arrival.done():
+                    await at.stop(agent)
+                    await at.start(agent)
             _prove(at, run, wish, await arrival)
         finally:
             arrival.cancel()
@@ -148,6 +154,16 @@ def waits(at: Target) -> int:
     """Return the seconds between two looks of an agent that waits."""
     text = at.facts.settings.get("waitforcert", "120")
     return int(text) if text.isdecimal() else 120
+
+
+def looks_within(at: Target, run: Context) -> int:
+    """Return the seconds within which an agent looks for a certificate by itself.
+
+    Once these are over it is started anew, and looks again as it starts.
+    """
+    if 0 < waits(at) <= PATIENT:
+        return run.limits.certificate
+    return AT_ONCE if holds(run.plan) else 0
 
 
 async def launch_agent(at: Target) -> None:

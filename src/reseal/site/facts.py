@@ -67,6 +67,8 @@ class ServerFacts:
         infra: The CA's directory has the files that Puppet Server 6 and later keep
             for infrastructure nodes.
         proxied: A web server hands requests on to another service, which runs Puppet.
+        policy: Where the CA looks for autosign's list or program while nothing is
+            there; empty where something is, or where the setting is no path.
     """
 
     kind: ServerKind
@@ -86,6 +88,7 @@ class ServerFacts:
     port: int
     infra: bool = False
     proxied: bool = False
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

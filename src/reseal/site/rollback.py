@@ -21,6 +21,7 @@ from reseal.site.extension_steps import (
     wait_for_any_answer,
 )
 from reseal.site.facts import ServerFacts
+from reseal.site.hold import release
 from reseal.site.journal import Journal
 from reseal.site.run import Outcome
 from reseal.site.server_steps import (
@@ -37,7 +38,7 @@ _FORGET = r"""
 cd "$1" 2>/dev/null || exit 0
 rm -rf aside new keys pairs scratch
 rm -f setting-aside set-aside installed prepared clearing cleared started finished \
-    copied services-started pairs-copied
+    copied services-started pairs-copied released
 : >rolled-back
 sync
 """
@@ -104,6 +105,7 @@ class Rollback:
                 raise StepFailed(f"{at.name}: its backup is gone: {at.backup}")
             await self._restore(at)
         if at.whole:
+            await release(at)
             await self._settle_puppet(at, replaced)
         if replaced:
             await self._settle_services(at)

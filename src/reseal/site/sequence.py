@@ -19,6 +19,9 @@ from reseal.site.facts import NodeFacts
 from reseal.site.generation import ca_host
 from reseal.site.pairs import Pair
 
+HELD = 50
+"""Requests that may wait at a server at once."""
+
 PAIRS = "shared keys"
 """How the phases are called in which keys that several nodes share are made."""
 
@@ -38,6 +41,8 @@ Action = Literal[
     "copies.backup",
     "pair.make",
     "pair.copy",
+    "requests.hold",
+    "requests.release",
 ]
 
 
@@ -79,11 +84,13 @@ def steps_of(
     holders = {name for pair in pairs for name in (*pair.holders, pair.owner)}
     having = [node for node in facts if node.name in holders]
     yield from _in_batches(having, batch, PAIRS, ("pair.make",))
-    yield from _node_steps(host, "ca", _with_front(host, _CA))
-    yield from _node_steps(host, _services(host), _later(host))
     agents = [node for node in facts if node is not host]
+    hold: tuple[Action, ...] = ("requests.hold",) if _holds(host, agents, batch) else ()
+    yield from _node_steps(host, "ca", (*_with_front(host, _CA), *hold))
+    yield from _node_steps(host, _services(host), _later(host))
     yield from _agents(agents, batch)
-    yield from _node_steps(host, "server's run", ("agent.run",))
+    release: tuple[Action, ...] = ("requests.release",) if hold else ()
+    yield from _node_steps(host, "server's run", (*release, "agent.run"))
     have = {name for pair in pairs for name in (*pair.holders, *pair.readers)}
     sharing = [node for node in facts if node.name in have]
     yield from _in_batches(sharing, batch, f"new {PAIRS}", ("pair.copy",))
@@ -184,6 +191,16 @@ def _before(
     return (*actions[:position], *more, *actions[position:])
 
 
+def _holds(host: NodeFacts, agents: Sequence[NodeFacts], batch: int) -> bool:
+    """Tell whether requests can wait at the server until they are signed.
+
+    One that waits has a thread of Puppet Server's, which has 200 unless told.
+    """
+    server = host.server
+    able = server is not None and server.kind == "puppetserver" and server.policy != ""
+    return able and bool(agents) and batch <= HELD
+
+
 def _canaries(facts: Iterable[NodeFacts]) -> list[NodeFacts]:
     """Return one node of each platform and version, the first of its kind."""
     kinds: dict[tuple[str, str], NodeFacts] = {}
@@ -238,6 +255,8 @@ _TOLD: dict[Action, tuple[str, str, int]] = {
     "pair.make": ("see who has shared keys, make them anew", "", 5),
     "pair.copy": ("carry the new shared keys, start what reads them", "", 2),
     "server.start": ("start the server, wait until it answers", "the site", 40),
+    "requests.hold": ("have requests wait for their signature (autosign)", "", 1),
+    "requests.release": ("take that away again", "", 1),
 }
 
 

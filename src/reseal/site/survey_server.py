@@ -78,6 +78,7 @@ def server_facts(
         port=_port(program, sections),
         infra="infra_crl.pem" in sections.lines("files"),
         proxied=service.name in sections.lines("proxied"),
+        policy=sections.text("policy"),
     )
     if is_ca:
         faults += _ca_faults(sections, state, bundle, public)

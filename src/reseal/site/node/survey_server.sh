@@ -89,6 +89,14 @@ case $autosign in
         ;;
     *) echo "$autosign" ;;
 esac
+say policy
+case $autosign in
+    /*)
+        if [ ! -e "$autosign" ] && [ ! -L "$autosign" ] && [ -d "${autosign%/*}" ]; then
+            printf '%s\n' "$autosign"
+        fi
+        ;;
+esac
 
 if [ -d "$cadir" ]; then
     say cadir
