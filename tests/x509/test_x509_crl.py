@@ -24,7 +24,7 @@ from x509_world import signer as key_of
 from reseal.errors import ParseError
 from reseal.x509 import bundle, certexts, crl, der, keys, names, oids
 from reseal.x509.crl import RevocationList
-from reseal.x509.crlentry import KEY_COMPROMISE, Entry
+from reseal.x509.crlentry import KEY_COMPROMISE, Entries, Entry
 
 EC = key_of("ec:secp256r1")
 ISSUER = names.common_name("Puppet CA: x")
@@ -73,7 +73,46 @@ def test_lists_are_what_cryptography_reads(
         assert found is not None
         assert found.revocation_date_utc == date
     assert len(new) == len({*first, *second})
+    assert crl.parse(new.der) == new
     assert theirs.next_update_utc == new.next_update == NOW + DAY + YEAR
+
+
+@calmly
+@given(st.lists(serials, max_size=8), st.lists(serials, max_size=400))
+def test_a_list_that_follows_another_answers_as_if_it_had_not(
+    first: list[int], second: list[int]
+) -> None:
+    """Asked before or not, listed before or not, and whatever the other one was."""
+    old = build(*(Entry(serial, NOW) for serial in first))
+    new = extend(old, *(Entry(serial, NOW + DAY) for serial in second))
+    asked = [*first, *second, 1, 2**70]
+    before = [old.revoked(serial) for serial in asked]
+    for followed in (old, new, SMALL):
+        told = crl.parse(new.der)
+        told.follow(followed)
+        untold = crl.parse(new.der)
+        assert [told.revoked(n) for n in asked] == [untold.revoked(n) for n in asked]
+    assert [old.revoked(serial) for serial in asked] == before
+
+
+def test_what_was_asked_of_a_list_is_not_sought_again_in_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sought: list[int] = []
+    find = Entries._find
+
+    def seek(entries: Entries, serial: int) -> Entry | None:
+        sought.append(serial)
+        return find(entries, serial)
+
+    monkeypatch.setattr(Entries, "_find", seek)
+    old = build(Entry(7, NOW))
+    assert old.revoked(8) is None
+    new = extend(old, Entry(9, NOW))
+    assert sought == [8, 9]
+    assert new.revoked(8) is None
+    assert sought == [8, 9]
+    assert new.revoked(9) is not None
 
 
 def test_the_next_list_has_the_next_number_and_the_same_extensions() -> None:

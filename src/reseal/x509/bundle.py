@@ -58,6 +58,9 @@ def load_crls(data: bytes) -> tuple[RevocationList, ...]:
     if not found:
         raise ParseError("bundle: has no revocation list")
     lists = tuple(crl.parse(block.der) for block in found)
+    for _, others in _recent[:1]:
+        for new, old in zip(lists, others, strict=False):
+            new.follow(old)
     _remember(data, lists)
     return lists
 

@@ -2,8 +2,7 @@
 
 A site's list may have 100,000 entries and grows by one.  cryptography's builder
 copies the list for each entry, so here the old entries' bytes are taken over in one
-piece and only what is new is encoded.  Looking up a serial number that is not on
-the list, the common case, is one search for its bytes.
+piece and only what is new is encoded.
 
 Guarantee: a list that was extended has every entry of the old one, byte for byte.
 
@@ -21,11 +20,10 @@ from functools import cached_property
 from reseal.errors import ParseError
 from reseal.x509 import certexts, der, keys, names, oids, pem, signatures
 from reseal.x509.certexts import Extension
-from reseal.x509.crlentry import Entry, entry_at
+from reseal.x509.crlentry import Entries, Entry
 from reseal.x509.keys import PublicKey, Signer
 
 LABEL = "X509 CRL"
-_ANSWERS = 4096  # Of a list that many ask about; then it begins anew.
 _FEW = 16  # Up to so many numbers are searched for; more are worth an index.
 
 
@@ -79,31 +77,22 @@ class RevocationList:
 
     def revoked(self, serial: int) -> Entry | None:
         """Return the entry of a serial number, or None if it is not on the list."""
-        if serial in (answers := self._answers):
-            return answers[serial]
-        if len(answers) >= _ANSWERS:
-            self.__dict__["_answers"] = answers = {}
-        answers[serial] = found = self._find(serial)
-        return found
-
-    def _find(self, serial: int) -> Entry | None:
-        known = "_positions" in self.__dict__
-        if not known and der.integer(serial) not in self.revoked_entries:
-            return None
-        start = self._positions.get(serial)
-        return None if start is None else entry_at(self.revoked_entries, start)
+        return self._listed.entry(serial)
 
     def serials(self) -> frozenset[int]:
         """Return every serial number on the list."""
-        return frozenset(self._positions)
+        return self._listed.serials()
 
     def entries(self) -> tuple[Entry, ...]:
         """Return every entry, in the list's order; a serial twice listed, once."""
-        found = self._positions.values()
-        return tuple(entry_at(self.revoked_entries, start) for start in found)
+        return self._listed.all()
 
     def __len__(self) -> int:
-        return len(self._positions)
+        return len(self._listed)
+
+    def follow(self, old: RevocationList) -> None:
+        """Take over what was asked of a list, if this one is that and a few entries."""
+        self._listed.follow(old._listed)
 
     def is_signed_by(self, key: PublicKey) -> bool:
         """Say whether the signature was made with `key`; checked once for each key."""
@@ -114,27 +103,12 @@ class RevocationList:
         return self._proofs[info]
 
     @cached_property
-    def _answers(self) -> dict[int, Entry | None]:
-        """What was asked before: the same callers come again and again."""
-        return {}
+    def _listed(self) -> Entries:
+        return Entries(self.revoked_entries)
 
     @cached_property
     def _proofs(self) -> dict[bytes, bool]:
         return {}
-
-    @cached_property
-    def _positions(self) -> dict[int, int]:
-        """Where the first entry of each serial number begins."""
-        found: dict[int, int] = {}
-        data, start, end = self.revoked_entries, 0, len(self.revoked_entries)
-        while start < end:
-            content, stop = der.header(data, start, end)
-            first, last = der.header(data, content, stop)
-            found.setdefault(
-                int.from_bytes(data[first:last], "big", signed=True), start
-            )
-            start = stop
-        return found
 
 
 def parse(data: bytes) -> RevocationList:
@@ -225,7 +199,9 @@ def extend(
         listed = frozenset(serial for serial in wanted if old.revoked(serial))
     new = (entry.encode() for entry in wanted.values() if entry.serial not in listed)
     encoded = b"".join((old.revoked_entries, *new))
-    return _succeed(old, encoded, signer, this_update, next_update, number_first)
+    longer = _succeed(old, encoded, signer, this_update, next_update, number_first)
+    longer.follow(old)
+    return longer
 
 
 def prune(
@@ -273,14 +249,27 @@ def _seal(
     entries: bytes,
     extensions: Iterable[Extension],
 ) -> RevocationList:
-    algorithm = keys.signature_algorithm(signer.public_key)
+    """Sign a list; what `parse` says of it, without a copy of each part."""
+    algorithm, listed = keys.signature_algorithm(signer.public_key), tuple(extensions)
     tbs = der.sequence(
         der.integer(1),
         algorithm,
         issuer,
         der.time(this_update),
         der.time(next_update),
-        der.sequence(entries) if entries else b"",
-        der.explicit(0, der.sequence(*(each.encode() for each in extensions))),
+        der.head(der.SEQUENCE, len(entries)) if entries else b"",
+        entries,
+        der.explicit(0, der.sequence(*(each.encode() for each in listed))),
     )
-    return parse(der.sequence(tbs, algorithm, der.bit_string(signer.sign(tbs))))
+    signature = signer.sign(tbs)
+    return RevocationList(
+        der=der.sequence(tbs, algorithm, der.bit_string(signature)),
+        tbs=tbs,
+        issuer=issuer,
+        this_update=this_update.replace(microsecond=0),
+        next_update=next_update.replace(microsecond=0),
+        extensions=listed,
+        revoked_entries=entries,
+        algorithm=algorithm,
+        signature=signature,
+    )

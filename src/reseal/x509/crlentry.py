@@ -1,4 +1,7 @@
-"""One entry of a revocation list.
+"""The entries of a revocation list.
+
+Looking up a serial number that is not on the list, the common case, is one search for
+its bytes; the next list, of one entry more, takes over what was found.
 
 Sources: RFC 5280 sections 5.1.2.6 and 5.3.1; Puppet Server,
 `certificate_authority.clj` (every entry says keyCompromise).
@@ -8,11 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from reseal.x509 import certexts, der, oids
 from reseal.x509.certexts import Extension
 
 KEY_COMPROMISE = 1
+
+_ANSWERS = 4096  # Of a list that many ask about; then it begins anew.
+_NEW = 4096  # Bytes of entries that are new, of which all answers are sought.
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,72 @@ class Entry:
         return der.sequence(*parts)
 
 
-def entry_at(data: bytes, start: int) -> Entry:
+class Entries:
+    """Entries as they were encoded, one after the other.
+
+    Args:
+        data: Their DER.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._answers: dict[int, Entry | None] = {}
+
+    def entry(self, serial: int) -> Entry | None:
+        """Return the entry of a serial number, or None without one."""
+        if serial in (answers := self._answers):
+            return answers[serial]
+        if len(answers) >= _ANSWERS:
+            self._answers = answers = {}
+        answers[serial] = found = self._find(serial)
+        return found
+
+    def follow(self, old: Entries) -> None:
+        """Take over what was asked of others, if these are those and a few more."""
+        if not self._data.startswith(old._data):
+            return
+        new = self._data[len(old._data) :]
+        if len(new) > _NEW:
+            return
+        for serial, found in old._answers.copy().items():
+            if found is not None or der.integer(serial) not in new:
+                self._answers[serial] = found
+
+    def serials(self) -> frozenset[int]:
+        """Return every serial number."""
+        return frozenset(self._positions)
+
+    def all(self) -> tuple[Entry, ...]:
+        """Return every entry, in order; a serial twice listed, once."""
+        found = self._positions.values()
+        return tuple(_entry_at(self._data, start) for start in found)
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def _find(self, serial: int) -> Entry | None:
+        known = "_positions" in self.__dict__
+        if not known and der.integer(serial) not in self._data:
+            return None
+        start = self._positions.get(serial)
+        return None if start is None else _entry_at(self._data, start)
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        """Where the first entry of each serial number begins."""
+        found: dict[int, int] = {}
+        data, start, end = self._data, 0, len(self._data)
+        while start < end:
+            content, stop = der.header(data, start, end)
+            first, last = der.header(data, content, stop)
+            found.setdefault(
+                int.from_bytes(data[first:last], "big", signed=True), start
+            )
+            start = stop
+        return found
+
+
+def _entry_at(data: bytes, start: int) -> Entry:
     """Return the entry whose DER begins at a place of a list's entries."""
     content, stop = der.header(data, start, len(data))
     serial, date, *rest = der.elements(data[content:stop])

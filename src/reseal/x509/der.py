@@ -194,12 +194,15 @@ def read_time(element: Element) -> datetime:
 
 def tlv(tag: int, *contents: bytes) -> bytes:
     """Return a value of `contents`, put together, under `tag`."""
-    content = b"".join(contents)
-    size = len(content)
+    return b"".join((head(tag, sum(map(len, contents))), *contents))
+
+
+def head(tag: int, size: int) -> bytes:
+    """Return what stands before a value's `size` bytes of content: tag and length."""
     if size < 0x80:
-        return bytes((tag, size)) + content
+        return bytes((tag, size))
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(length))) + length + content
+    return bytes((tag, 0x80 | len(length))) + length
 
 
 def sequence(*contents: bytes) -> bytes:
