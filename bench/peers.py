@@ -1,20 +1,13 @@
 """The servers that are compared: how they start, and what memory they take.
 
-Both serve a copy of one CA with the same certificate of their own, on one host of the
-lab, one after the other.
+Both serve copies of one CA with the same certificate of their own, in one container of
+the lab, one after the other, each on the Java or Python of that Debian.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +15,12 @@ from load import connect
 
 PATIENCE = 300
 HOST = "puppet.lab.test"
+_HOME = "/srv/reseal"
+_SERVER = f"reseal server --config {_HOME}/puppet.conf"
+_COPY = f"""
+mkdir -p {_HOME}/log && chown puppet:puppet {_HOME} {_HOME}/log &&
+cp -a {{cadir}} {_HOME}/ca && cp -a {{ssldir}} {_HOME}/ssl
+"""
 
 
 class Peer(Protocol):
@@ -71,41 +70,45 @@ class PuppetServer:
 
 
 class Reseal:
-    """`reseal server` on a copy of a CA, in the network of the site's server."""
+    """`reseal server` on a copy of that CA; it is installed in the container."""
 
-    def __init__(self, other: PuppetServer, namespace: str, root: Path) -> None:
-        self.name, self._namespace, self._root = "reseal", namespace, root
-        self.cadir = root / "ca"
-        shutil.copytree(other.cadir, self.cadir)
-        shutil.copytree(other.ssldir, root / "ssl", symlinks=True)
-        for path in (root, *root.rglob("*")):
-            os.chown(path, 0, 0, follow_symlinks=False)
-        root.joinpath("puppet.conf").write_text(
+    def __init__(self, other: PuppetServer, root: Path, exec_: list[str]) -> None:
+        self.name, self._exec = "reseal", exec_
+        inside = {"cadir": other.cadir, "ssldir": other.ssldir}
+        places = {name: f"/{path.relative_to(root)}" for name, path in inside.items()}
+        self._on(_COPY.format(**places))
+        home = root / _HOME[1:]
+        home.joinpath("puppet.conf").write_text(
             f"[main]\ncertname = {HOST}\nautosign = true\n"
-            f"cadir = {self.cadir}\nssldir = {root}/ssl\n"
+            f"cadir = {_HOME}/ca\nssldir = {_HOME}/ssl\n"
         )
-        root.joinpath("reseal.toml").write_text(
-            f'[listener]\nanonymous_rate = 0\naudit_log = "{root}/audit.log"\n'
+        home.joinpath("reseal.toml").write_text(
+            f'[listener]\nanonymous_rate = 0\naudit_log = "{_HOME}/log/audit.log"\n'
         )
-        self.pair = pair_in(root / "ssl")
-        self._running: subprocess.Popen[bytes] | None = None
+        self.cadir, self.pair = home / "ca", pair_in(home / "ssl")
 
     def start(self) -> None:
-        command = ["ip", "netns", "exec", self._namespace, sys.executable, "-m"]
-        command += ["reseal", "server", "--config", str(self._root / "puppet.conf")]
-        with (self._root / "log").open("ab") as log:
-            self._running = subprocess.Popen(command, stdout=log, stderr=log)
+        unit = "systemd-run --quiet --collect --unit=reseal"
+        self._on(f"{unit} {_SERVER}")
 
     def stop(self) -> None:
-        assert self._running is not None
-        self._running.send_signal(signal.SIGTERM)
-        self._running.wait(PATIENCE)
+        self._on("systemctl stop reseal")
 
     def processes(self) -> list[int]:
-        assert self._running is not None
-        found, pid = [self._running.pid], str(self._running.pid)
-        done = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True)
-        return found + [int(each) for each in done.stdout.split()]
+        command = ["pgrep", "-f", f"^/usr/bin/python3 -m {_SERVER}"]
+        found = subprocess.run(command, capture_output=True, text=True)
+        return [int(each) for each in found.stdout.split()]
+
+    def python(self) -> str:
+        """Return the versions of Python and OpenSSL that it runs on."""
+        words = "import ssl, sys; print(sys.version.split()[0], ssl.OPENSSL_VERSION)"
+        told = self._on(f"python3 -c '{words}'").split()
+        return f"Python {told[0]}, OpenSSL {told[2]}"
+
+    def _on(self, command: str) -> str:
+        command_ = [*self._exec, command]
+        done = subprocess.run(command_, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout
 
 
 def until_it_answers(address: str) -> float:
@@ -131,10 +134,3 @@ def megabytes(peer: Peer) -> float:
             if line.startswith("Pss:"):
                 total += int(line.split()[1])
     return total / 1024
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A directory of a real disk; /tmp may be memory."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="reseal-bench") as found:
-        yield Path(found)

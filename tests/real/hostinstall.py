@@ -13,25 +13,13 @@ AGENT = "reseal-agent.service"
 PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
 """Of each release on which reseal runs."""
 
-_PROGRAM = """#!/bin/sh
-PYTHONPATH=/opt/reseal exec /usr/bin/python3 -m reseal "$@"
-"""
-
 
 def install(site: Site, host: str = "puppet") -> None:
     """Install reseal and its units on a host, which reaches no registry."""
     root = site.root(host)
-    into = root / "opt/reseal"
     release = next(each.release for each in site.hosts if each.name == host)
-    words = ["install", "--quiet", "--python-version", PYTHON[release]]
-    words += ["--target", str(into)]
-    words += ["--only-binary", ":all:", "--require-hashes"]
-    words += ["--requirement", str(PROJECT / "requirements.txt")]
-    subprocess.run([sys.executable, "-m", "pip", *words], check=True, timeout=200)
-    shutil.copytree(PROJECT / "src/reseal", into / "reseal")
-    program = root / "usr/local/bin/reseal"
-    program.write_text(_PROGRAM)
-    program.chmod(0o755)
+    program = [sys.executable, PROJECT / "scripts/into.py", root, PYTHON[release]]
+    subprocess.run(program, check=True, timeout=300)
     for unit in (UNIT, AGENT) if host == "puppet" else (AGENT,):
         shutil.copy(PROJECT / "packaging" / unit, root / "etc/systemd/system")
 
