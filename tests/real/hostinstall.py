@@ -18,8 +18,9 @@ def install(site: Site, host: str = "puppet") -> None:
     """Install reseal and its units on a host, which reaches no registry."""
     root = site.root(host)
     release = next(each.release for each in site.hosts if each.name == host)
-    program = [sys.executable, PROJECT / "scripts/into.py", root, PYTHON[release]]
-    subprocess.run(program, check=True, timeout=300)
+    program = str(PROJECT / "scripts/into.py")
+    words = [sys.executable, program, str(root), PYTHON[release]]
+    subprocess.run(words, check=True, timeout=300)
     for unit in (UNIT, AGENT) if host == "puppet" else (AGENT,):
         shutil.copy(PROJECT / "packaging" / unit, root / "etc/systemd/system")
 
