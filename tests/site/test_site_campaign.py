@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from site_samples import NOW, site
+from site_samples import NOW, server, site
 
 from reseal.ca.setup import new_authority
 from reseal.certname import Certname
@@ -23,6 +23,7 @@ from reseal.site.check import Check
 from reseal.site.context import Context, Limits
 from reseal.site.facts import BACKUPS
 from reseal.site.fleet import Fleet
+from reseal.site.hold import OURS
 from reseal.site.plan import Choices, Plan, make_plan
 from reseal.site.roster import Node, Roster
 from reseal.site.run import Outcome
@@ -82,8 +83,10 @@ class Hosts(Fleet):
 class Small:
     """A plan, its run's directory, and a simulated site."""
 
-    def __init__(self, place: Path, run: str = "run1") -> None:
-        self.plan: Plan = make_plan(site(2), Choices(), run=run, now=NOW)
+    def __init__(self, place: Path, run: str = "run1", policy: str = "") -> None:
+        host, *agents = site(2)
+        facts = (replace(host, server=server(policy=policy)), *agents)
+        self.plan: Plan = make_plan(facts, Choices(), run=run, now=NOW)
         nodes = tuple(
             Node(Certname(n.certname), n.roles, n.certname, "local")
             for n in self.plan.facts
@@ -95,8 +98,9 @@ class Small:
     def created(self) -> RunDirectory:
         return RunDirectory.create(self.runs, self.plan, self.roster)
 
-    def begin(self) -> tuple[RunDirectory, Ended]:
-        work = campaign.begin(self.plan, self.roster, self.fleet, self.runs, hands())
+    def begin(self, warned: list[str] | None = None) -> tuple[RunDirectory, Ended]:
+        means = hands(warned=warned)
+        work = campaign.begin(self.plan, self.roster, self.fleet, self.runs, means)
         return asyncio.run(work)
 
     def resume(self, warned: list[str] | None = None) -> Ended:
@@ -256,6 +260,47 @@ def test_a_node_lost_at_tidying_leaves_a_proven_run_proven(tmp_path: Path) -> No
         "agent1.lab.test",
         "agent2.lab.test",
     ]
+
+
+def held(small: Small) -> Path:
+    """Put the policy of a run on the CA's host."""
+    path = small.fleet.hosts[CA].backups / "autosign.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{OURS}run1, which takes it away.\n")
+    return path
+
+
+@pytest.mark.usefixtures("proven")
+@pytest.mark.parametrize("place", [BACKUPS, "/nowhere"])
+def test_requests_wait_no_longer_when_a_run_has_ended(
+    tmp_path: Path, place: str
+) -> None:
+    """And where the policy cannot be taken away, that is told and no more."""
+    small = Small(tmp_path, policy=f"{place}/autosign.conf")
+    path, warned = held(small), list[str]()
+    small.mark("manifest")
+    assert small.begin(warned)[1].proven
+    assert path.exists() is (place != BACKUPS)
+    told = [line for line in warned if "its autosign policy is still there" in line]
+    assert len(told) == (place != BACKUPS)
+
+
+def test_requests_wait_no_longer_when_a_run_is_taken_back(tmp_path: Path) -> None:
+    small = Small(tmp_path, policy=f"{BACKUPS}/autosign.conf")
+    path = held(small)
+    for host in small.fleet.hosts.values():
+        host.answers["systemctl"] = b""
+    small.created()
+    assert small.rollback().whole
+    assert not path.exists()
+
+
+def test_a_run_is_taken_back_though_its_policy_stays(tmp_path: Path) -> None:
+    small = Small(tmp_path, policy="/nowhere/autosign.conf")
+    for host in small.fleet.hosts.values():
+        host.answers["systemctl"] = b""
+    small.created()
+    assert small.rollback().whole
 
 
 def test_a_finished_run_is_proven_again_and_nothing_is_done(tmp_path: Path) -> None:

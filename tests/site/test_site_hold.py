@@ -19,7 +19,7 @@ from site_samples import NOW, ca_host, server, site
 from reseal.site.context import Context
 from reseal.site.enrol import AT_ONCE, looks_within
 from reseal.site.facts import NodeFacts
-from reseal.site.hold import Hold, Release, policy_of, release
+from reseal.site.hold import Hold, policy_of, release
 from reseal.site.local import LocalTransport
 from reseal.site.plan import Choices, Plan, make_plan
 from reseal.site.sequence import HELD
@@ -50,14 +50,26 @@ class Place:
         self.told: list[str] = []
         self.plan = planned(self.facts)
         self.at = Target(self.facts, LocalTransport("ca", command_timeout=30), "run1")
-        context = SimpleNamespace(plan=self.plan, tell=lambda _, t: self.told.append(t))
+        context = SimpleNamespace(
+            plan=self.plan,
+            tell=lambda _, told: self.told.append(told),
+            target=self.target,
+            requests_wait=True,
+        )
         self.run = cast(Context, context)
+
+    async def target(self, name: str) -> Target:
+        assert name == self.facts.name
+        return self.at
 
     def hold(self) -> None:
         asyncio.run(Hold().do(self.at, self.run))
 
-    def is_done(self, act: Hold | Release) -> bool:
-        return asyncio.run(act.done(self.at, self.run))
+    def is_held(self) -> bool:
+        return asyncio.run(Hold().done(self.at, self.run))
+
+    def release(self) -> None:
+        asyncio.run(release(self.run))
 
     def ask(self, name: str) -> subprocess.Popen[bytes]:
         """Ask the policy about a name, as a server does."""
@@ -68,7 +80,8 @@ class Place:
         return asked
 
     def waiting(self) -> list[str]:
-        return sorted(path.name for path in self.room.iterdir())
+        found = self.room.iterdir() if self.room.exists() else ()
+        return sorted(path.name for path in found)
 
     def until(self, *names: str) -> None:
         """Wait until just these names' requests wait."""
@@ -134,26 +147,61 @@ def test_it_ends_by_itself(place: Place, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_it_is_put_there_whole_and_taken_away_again(place: Place) -> None:
-    assert not place.is_done(Hold())
+    assert not place.is_held()
     place.hold()
     assert place.policy.stat().st_mode & 0o777 == 0o755
-    assert place.room.stat().st_mode & 0o777 == 0o700
-    assert place.is_done(Hold())
-    assert not place.is_done(Release())
-    asyncio.run(Release().do(place.at, place.run))
-    assert place.is_done(Release())
-    assert place.is_done(Hold()), "a resumed run does not put it there again"
+    assert place.is_held()
+    asked = place.ask(AGENT)
+    place.until(AGENT)
+    asked.terminate()
+    asked.wait(10)
+    place.release()
+    assert not place.is_held()
     left = {path.name for path in place.policy.parent.iterdir()}
     assert left == {"it's ca", "run1"}
     assert [path.name for path in place.cadir.iterdir()] == ["signed"]
+    place.release()
+
+
+def test_whoever_waits_when_it_is_taken_away_is_answered(place: Place) -> None:
+    place.hold()
+    asked = place.ask(AGENT)
+    place.until(AGENT)
+    place.release()
+    assert asked.wait(10) == 1
+    assert not place.room.exists()
+
+
+def test_what_a_lost_run_has_left_is_replaced(place: Place) -> None:
+    place.hold()
+    other = Target(place.facts, place.at.transport, "run2")
+    assert not asyncio.run(Hold().done(other, place.run))
+    asyncio.run(Hold().do(other, place.run))
+    assert place.told == []
+    assert asyncio.run(Hold().done(other, place.run))
+    place.release()
+    assert place.policy.exists(), "that of another run"
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757])
+def test_where_others_may_write_nothing_is_put(place: Place, mode: int) -> None:
+    """They could have root execute what they like."""
+    place.policy.parent.chmod(mode)
+    place.hold()
+    assert place.told == [
+        f"{place.policy} is where others may write: requests do not wait"
+    ]
+    assert not place.run.requests_wait
+    assert {path.name for path in place.policy.parent.iterdir()} == {"it's ca", "run1"}
 
 
 def test_a_file_that_came_meanwhile_stays(place: Place) -> None:
     place.policy.write_text("*.lab.test\n")
     place.hold()
     assert place.told == [f"{place.policy} is there now: requests do not wait"]
-    asyncio.run(release(place.at))
+    place.release()
     assert place.policy.read_text() == "*.lab.test\n"
+    assert not place.run.requests_wait
 
 
 def test_a_link_that_leads_nowhere_stays(place: Place) -> None:
@@ -172,13 +220,12 @@ def test_without_a_shell_that_runs_it_the_run_goes_on(
     assert not place.policy.exists()
 
 
-def test_a_disk_that_takes_nothing_ends_no_run(place: Place) -> None:
-    place.room.write_text("no directory")
-    place.hold()
+def test_a_directory_that_is_gone_ends_no_run(place: Place) -> None:
+    gone = replace(server(), policy=str(place.policy.parent / "gone/autosign.conf"))
+    at = Target(replace(place.facts, server=gone), place.at.transport, "run1")
+    asyncio.run(Hold().do(at, place.run))
     (told,) = place.told
-    assert "held-run1" in told
     assert told.endswith(": requests do not wait")
-    assert not place.policy.exists()
 
 
 def test_the_policy_waits_for_every_node_that_enrols(place: Place) -> None:
@@ -202,11 +249,8 @@ def test_where_requests_wait(
     plan = planned(host, **choices)
     mine = [step.action for step in plan.steps if step.node == host.name]
     assert ("requests.hold" in mine) is holds, why
-    assert ("requests.release" in mine) is holds, why
     if holds:
         assert mine.index("server.start") < mine.index("requests.hold")
-        assert mine[-2:] == ["requests.release", "agent.run"]
-        assert [step.action for step in plan.steps][-1] == "agent.run"
 
 
 def test_nobody_waits_where_nobody_asks() -> None:
@@ -216,20 +260,22 @@ def test_nobody_waits_where_nobody_asks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("why", "wait", "policy", "seconds"),
+    ("why", "wait", "policy", "able", "seconds"),
     [
-        ("it looks again soon", "15", "", 300),
-        ("it is started anew at once", "120", "", 0),
-        ("its request waited", "120", "/etc/puppet/a", AT_ONCE),
-        ("it never looks again", "0", "/etc/puppet/a", AT_ONCE),
+        ("it looks again soon", "15", "", True, 300),
+        ("it is started anew at once", "120", "", True, 0),
+        ("its request waited", "120", "/etc/puppet/a", True, AT_ONCE),
+        ("it could not wait", "120", "/etc/puppet/a", False, 0),
+        ("it never looks again", "0", "/etc/puppet/a", True, AT_ONCE),
     ],
 )
 def test_when_an_agent_is_started_anew(
-    why: str, wait: str, policy: str, seconds: int
+    why: str, wait: str, policy: str, able: bool, seconds: int
 ) -> None:
     plan = planned(holding(policy))
     facts = replace(plan.node(AGENT), settings={"waitforcert": wait})
     limits = SimpleNamespace(certificate=300)
-    run = cast(Context, SimpleNamespace(plan=plan, limits=limits))
+    context = SimpleNamespace(plan=plan, limits=limits, requests_wait=able)
+    run = cast(Context, context)
     at = Target(facts, LocalTransport(AGENT, command_timeout=9), "run1")
     assert looks_within(at, run) == seconds, why

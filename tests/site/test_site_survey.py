@@ -18,6 +18,7 @@ from reseal.errors import Unreachable
 from reseal.site import survey_script
 from reseal.site.facts import Fault, NodeFacts, Role
 from reseal.site.fleet import Fleet
+from reseal.site.hold import OURS
 from reseal.site.local import LocalTransport
 from reseal.site.material import ServiceFacts
 from reseal.site.roster import Node, Roster
@@ -599,6 +600,7 @@ def test_no_server_at_all(tree: NodeTree) -> None:
         ("list", "*.example.com\n", 0o644, "list {path}"),
         ("empty", "# nobody\n\n", 0o644, "false"),
         ("program", "#!/bin/sh\n", 0o755, "program {path}"),
+        ("held", f"#!/bin/sh\n{OURS}x, …\n", 0o755, "false"),
     ],
 )
 def test_what_autosign_means(
@@ -613,6 +615,39 @@ def test_what_autosign_means(
     server, _ = server_facts(BASE, server_sections(tree))
     assert server is not None
     assert server.autosign == meaning.format(path=path)
+    assert server.policy == (str(path) if name in ("none", "held") else "")
+
+
+@pytest.mark.parametrize(
+    ("why", "settings", "waits"),
+    [
+        ("200 threads, which it has unless told", "", True),
+        ("as many", 'max-threads: "200"', True),
+        ("too few for 50 that wait", "max-threads: 199", False),
+        ("another's", "max-threads-whatever: 1", True),
+    ],
+)
+def test_requests_wait_where_there_are_threads_enough(
+    tree: NodeTree, why: str, settings: str, waits: bool
+) -> None:
+    tree.add_ca()
+    tree.master["autosign"] = str(tree.root / "autosign.conf")
+    conf = tree.root / "puppetserver" / "conf.d" / "webserver.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text(f"webserver: {{\n    {settings}\n    ssl-port: 8140\n}}\n")
+    server, _ = server_facts(BASE, server_sections(tree))
+    assert server is not None
+    assert (server.policy != "") is waits, why
+
+
+def test_nobody_waits_at_a_link_that_leads_nowhere(tree: NodeTree) -> None:
+    tree.add_ca()
+    path = tree.root / "autosign.conf"
+    path.symlink_to("nowhere")
+    tree.master["autosign"] = str(path)
+    server, _ = server_facts(BASE, server_sections(tree))
+    assert server is not None
+    assert server.policy == ""
 
 
 BAD_ROW = "0x0012 yesterday tomorrow /CN=x\n"

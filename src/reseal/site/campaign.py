@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from reseal.clock import Clock
 from reseal.errors import ResealError
+from reseal.site import hold
 from reseal.site.check import Check
 from reseal.site.claim import claim, claim_again, may_resume, release
 from reseal.site.context import Context, Limits
@@ -111,6 +112,7 @@ async def _carry_on(
         outcome = Outcome(_names(run.plan), {}, ())
         if left:
             outcome = await Runner(run, journal, hands.step).carry_out()
+            await _release_requests(run, hands)
         checks: list[Check] = []
         if can_be_proven(run) and outcome.done:
             checks = await prove(run, outcome.done, hands.checked)
@@ -120,6 +122,14 @@ async def _carry_on(
         if ended.proven:
             await _tidy(run, outcome.done, hands)
         return ended
+
+
+async def _release_requests(run: Context, hands: Hands) -> None:
+    """Take away what has requests wait, however the run ended."""
+    try:
+        await hold.release(run)
+    except ResealError as error:
+        hands.warn(f"{run.plan.ca.name}: its autosign policy is still there: {error}")
 
 
 async def _tidy(run: Context, names: tuple[str, ...], hands: Hands) -> None:

@@ -56,6 +56,7 @@ class Context:
         limits: How long to wait.
         clock: Tells the time.
         tell: Told what a step is waiting for: step id, words.
+        requests_wait: False once it was seen that they cannot, as the plan has it.
     """
 
     plan: Plan
@@ -65,6 +66,7 @@ class Context:
     limits: Limits
     clock: Clock
     tell: Callable[[str, str], None]
+    requests_wait: bool = True
     _desk: SigningDesk | None = field(default=None)
 
     async def target(self, name: str) -> Target:

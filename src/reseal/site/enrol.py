@@ -163,7 +163,7 @@ def looks_within(at: Target, run: Context) -> int:
     """
     if 0 < waits(at) <= PATIENT:
         return run.limits.certificate
-    return AT_ONCE if holds(run.plan) else 0
+    return AT_ONCE if holds(run.plan) and run.requests_wait else 0
 
 
 async def launch_agent(at: Target) -> None:

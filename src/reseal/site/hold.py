@@ -7,8 +7,9 @@ request was signed the way that every request of a run is, or for `PATIENCE` sec
 
 Guarantee: the policy grants nothing, it ends with 1 whatever happens.  It waits only
 for names of the run, once for each at a time and `HELD` at once, so that whoever sends
-requests occupies no server with it.  It is put only where nothing was, and only what a
-run has put there is taken away.
+requests occupies no server with it.  It is put only where nothing was and only we may
+write, and only what a run has put there is taken away.  Where it cannot be put, a run
+goes on without it.
 
 Sources: Puppet Server, `certificate_authority.clj` (`process-csr-submission!` keeps a
 request before it asks autosign; `autosign-csr?` looks at the file each time); Puppet,
@@ -29,46 +30,56 @@ from reseal.site.target import Target
 from reseal.site.transport import check, failed
 
 PATIENCE = 20
-"""Seconds that a request waits at most."""
+"""Seconds that a request waits at most, but for what 50 shells at once take."""
 
-_WITHOUT = {3: "is there now", 4: "cannot be executed"}
+_WITHOUT = {
+    3: "is there now",
+    4: "cannot be executed",
+    5: "is where others may write",
+}
 """Why a run goes on without it: exit status of `_PLACE`; else it says why."""
+
+OURS = "# Put here by reseal's run "
+"""How the second line of a policy begins, whichever run has put it there."""
 
 _SHELL = "#!/bin/sh"
 
 _POLICY = """{shell}
 {mark}
 # It signs nothing.  A request of one of the names below is answered when it was signed,
-# or after {patience} seconds: then its agent finds the certificate as soon as it looks.
+# or after some {patience} seconds: then its agent finds the certificate as it looks.
 # It may be deleted at any time: reseal goes on without it.
 cat >/dev/null
 grep -qxF -e "#: $1" "$0" || exit 1
 name=$1 room={room} signed={signed} n=0
-set -- "$room"/*
-[ "$#" -lt {most} ] && mkdir -- "$room/$name" 2>/dev/null || exit 1
-trap 'rmdir -- "$room/$name"' EXIT
+mkdir -m 0700 -- "$room" 2>/dev/null
+mkdir -- "$room/$name" 2>/dev/null || exit 1
+trap 'rmdir -- "$room/$name" 2>/dev/null' EXIT
 trap 'exit 1' HUP INT TERM
-waits() {{ [ ! -e "$signed/$name.pem" ] && [ "$n" -lt {tries} ] && sleep 0.2; }}
-while waits; do n=$((n + 1)); done
+set -- "$room"/*
+[ "$#" -le {most} ] || exit 1
+waits() {{ [ -e "$0" ] && [ ! -e "$signed/$name.pem" ] && [ "$n" -lt {tries} ]; }}
+while waits && sleep 0.2; do n=$((n + 1)); done
 exit 1
 {names}
 """
 
 _PLACE = r"""
-path=$1 room=$2
+path=./$(basename -- "$1")
 there() { [ -e "$path" ] || [ -L "$path" ]; }
+cd -P -- "$(dirname -- "$1")" || exit 1
+[ -n "$(find . -prune -user "$(id -u)" ! -perm -020 ! -perm -002)" ] || exit 5
+case $(sed -n 2p "$path" 2>/dev/null) in "$2"*) rm -f -- "$path" ;; esac
 ! there || exit 3
-new=$(mktemp "$(dirname -- "$path")/.reseal-XXXXXXXX") || exit 1
+new=$(mktemp ./.reseal-XXXXXXXX) || exit 1
 trap 'rm -f -- "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 cat >"$new" && chmod 0755 "$new" || exit 1
-[ -d "$room" ] || mkdir -m 0700 -- "$room" || exit 1
-chown -h -- "$3" "$room" || exit 1
 sync -- "$new" 2>/dev/null || sync
 "$new" '#' </dev/null
 [ "$?" -eq 1 ] || exit 4
 ln -- "$new" "$path" || { ! there || exit 3; exit 1; }
-sync -- "$(dirname -- "$path")" 2>/dev/null || sync
+sync -- . 2>/dev/null || sync
 """
 
 _IS_OURS = r"""
@@ -80,7 +91,7 @@ if [ "$(sed -n 2p "$1" 2>/dev/null)" = "$2" ]; then
     rm -f -- "$1" || exit 1
     sync -- "$(dirname -- "$1")" 2>/dev/null || sync
 fi
-rm -rf -- "$3"
+rm -rf -- "$3" || { sleep 1; rm -rf -- "$3"; } || :
 """
 
 
@@ -88,39 +99,34 @@ class Hold:
     """Put the policy where the CA looks for one."""
 
     async def done(self, at: Target, run: Context) -> bool:
-        return await at.has("released") or await _is_held(at)
+        place = server_of(at.facts).policy
+        return (await at.transport.run(_IS_OURS, place, _mark(at))).exit == 0
 
     async def do(self, at: Target, run: Context) -> None:
         place = server_of(at.facts).policy
         policy = policy_of(at, run.plan).encode()
-        owner = server_of(at.facts).owner
-        result = await at.transport.run(_PLACE, place, _room(at), owner, stdin=policy)
+        result = await at.transport.run(_PLACE, place, OURS, stdin=policy)
         if result.exit != 0:
+            run.requests_wait = False
             why = _WITHOUT.get(result.exit) or str(failed(at.transport, result))
             run.tell(f"{at.name}/requests.hold", f"{place} {why}: requests do not wait")
 
 
-class Release:
-    """Take the policy away."""
-
-    async def done(self, at: Target, run: Context) -> bool:
-        return await at.has("released") and not await _is_held(at)
-
-    async def do(self, at: Target, run: Context) -> None:
-        await release(at)
-        await at.mark("released")
-
-
 def holds(plan: Plan) -> bool:
-    """Tell whether requests wait at the server in this run."""
+    """Tell whether requests are to wait at the server in this run."""
     return any(step.action == "requests.hold" for step in plan.steps)
 
 
-async def release(at: Target) -> None:
-    """Take a run's policy away from the CA's host, if it is there."""
-    server = at.facts.server
-    if server is not None and server.policy:
-        await check(at.transport, _REMOVE, server.policy, _mark(at), _room(at))
+async def release(run: Context) -> None:
+    """Take a run's policy away from the CA's host, if it is there.
+
+    Raises:
+        ResealError: The host cannot be reached, or the policy not be deleted.
+    """
+    if holds(run.plan):
+        at = await run.target(run.plan.ca.name)
+        place = server_of(at.facts).policy
+        await check(at.transport, _REMOVE, place, _mark(at), _room(at))
 
 
 def policy_of(at: Target, plan: Plan) -> str:
@@ -142,15 +148,10 @@ def policy_of(at: Target, plan: Plan) -> str:
     )
 
 
-async def _is_held(at: Target) -> bool:
-    place = server_of(at.facts).policy
-    return (await at.transport.run(_IS_OURS, place, _mark(at))).exit == 0
-
-
 def _room(at: Target) -> str:
     """Return the directory in which each request that waits has an entry."""
     return f"{server_of(at.facts).cadir}/held-{at.run}"
 
 
 def _mark(at: Target) -> str:
-    return f"# Put here by reseal's run {at.run}, which takes it away."
+    return f"{OURS}{at.run}, which takes it away."

@@ -38,7 +38,7 @@ _FORGET = r"""
 cd "$1" 2>/dev/null || exit 0
 rm -rf aside new keys pairs scratch
 rm -f setting-aside set-aside installed prepared clearing cleared started finished \
-    copied services-started pairs-copied released
+    copied services-started pairs-copied
 : >rolled-back
 sync
 """
@@ -62,11 +62,19 @@ class Rollback:
         """Take back every node's part of the run, the CA's host first."""
         host = self._run.plan.ca.name
         names = dict.fromkeys(step.node for step in self._run.plan.steps)
+        await self._release(host)
         await self._nodes([host] if host in names else [])
         if not self._failed:
             await self._nodes([name for name in names if name != host])
         left = [n for n in names if n not in self._done and n not in self._failed]
         return Outcome(tuple(self._done), dict(self._failed), tuple(left))
+
+    async def _release(self, host: str) -> None:
+        """Let no request wait any longer; what is left of that does no harm."""
+        try:
+            await release(self._run)
+        except ResealError as error:
+            self._run.tell(host, f"its autosign policy was not taken away: {error}")
 
     async def _nodes(self, names: Sequence[str]) -> None:
         slots = asyncio.Semaphore(self._run.plan.choices.batch)
@@ -105,7 +113,6 @@ class Rollback:
                 raise StepFailed(f"{at.name}: its backup is gone: {at.backup}")
             await self._restore(at)
         if at.whole:
-            await release(at)
             await self._settle_puppet(at, replaced)
         if replaced:
             await self._settle_services(at)

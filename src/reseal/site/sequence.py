@@ -42,7 +42,6 @@ Action = Literal[
     "pair.make",
     "pair.copy",
     "requests.hold",
-    "requests.release",
 ]
 
 
@@ -89,8 +88,7 @@ def steps_of(
     yield from _node_steps(host, "ca", (*_with_front(host, _CA), *hold))
     yield from _node_steps(host, _services(host), _later(host))
     yield from _agents(agents, batch)
-    release: tuple[Action, ...] = ("requests.release",) if hold else ()
-    yield from _node_steps(host, "server's run", (*release, "agent.run"))
+    yield from _node_steps(host, "server's run", ("agent.run",))
     have = {name for pair in pairs for name in (*pair.holders, *pair.readers)}
     sharing = [node for node in facts if node.name in have]
     yield from _in_batches(sharing, batch, f"new {PAIRS}", ("pair.copy",))
@@ -255,8 +253,10 @@ _TOLD: dict[Action, tuple[str, str, int]] = {
     "pair.make": ("see who has shared keys, make them anew", "", 5),
     "pair.copy": ("carry the new shared keys, start what reads them", "", 2),
     "server.start": ("start the server, wait until it answers", "the site", 40),
-    "requests.hold": ("have requests wait for their signature (autosign)", "", 1),
-    "requests.release": ("take that away again", "", 1),
+    "requests.hold": (
+        *("until the run's end: requests wait for their signature (autosign)", ""),
+        1,
+    ),
 }
 
 

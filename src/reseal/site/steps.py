@@ -10,7 +10,7 @@ from reseal.site.ca_steps import Install, Prepare
 from reseal.site.context import Context
 from reseal.site.enrol import Enrol
 from reseal.site.extension_steps import RenewCopies, StartServices
-from reseal.site.hold import Hold, Release
+from reseal.site.hold import Hold
 from reseal.site.pair_steps import CopyPairs, MakePairs
 from reseal.site.sequence import Action
 from reseal.site.server_steps import StartServer, StopServer
@@ -47,5 +47,4 @@ ACTS: Mapping[Action, Act] = {
     "pair.make": MakePairs(),
     "pair.copy": CopyPairs(),
     "requests.hold": Hold(),
-    "requests.release": Release(),
 }

@@ -23,6 +23,7 @@ from reseal.site.facts import (
 )
 from reseal.site.material import ServiceFacts
 from reseal.site.platform import SERVERS, ServerProgram
+from reseal.site.sequence import HELD
 from reseal.site.survey_parse import (
     certificates,
     key_line,
@@ -34,6 +35,9 @@ from reseal.site.survey_script import Sections
 from reseal.x509 import certificate, keys
 
 _PORT = re.compile(r"\d+", re.ASCII)
+_NUMBER = re.compile(r"\d{1,6}", re.ASCII)
+_THREADS = 4 * HELD
+"""Of a web server, so that requests which wait leave it most of them."""
 _SERIAL = re.compile(r"(0x)?[0-9A-Fa-f]{1,64}")
 _UPSTREAM = re.compile(r"(?:\d+:)?([0-9][0-9A-Za-z.]*)")
 _NO_CA = "certificate-authority-disabled-service"
@@ -78,7 +82,7 @@ def server_facts(
         port=_port(program, sections),
         infra="infra_crl.pem" in sections.lines("files"),
         proxied=service.name in sections.lines("proxied"),
-        policy=sections.text("policy"),
+        policy=_policy(sections) if is_ca else "",
     )
     if is_ca:
         faults += _ca_faults(sections, state, bundle, public)
@@ -165,6 +169,14 @@ def _port(program: ServerProgram, sections: Sections) -> int:
     found = (_PORT.search(text) for text in texts)
     ports = (int(match[0]) for match in found if match and len(match[0]) <= 5)
     return next((port for port in ports if 0 < port < 65536), program.port)
+
+
+def _policy(sections: Sections) -> str:
+    """Return where an autosign policy would be read, if enough threads could wait."""
+    lines = [each for each in sections.lines("conf.d") if "max-threads" in each]
+    numbers = [int(each[0]) for line in lines if (each := _NUMBER.search(line))]
+    enough = all(number >= _THREADS for number in numbers)
+    return sections.text("policy") if enough else ""
 
 
 def _ca_faults(
