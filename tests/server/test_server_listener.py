@@ -23,7 +23,9 @@ from reseal import files
 from reseal.ca.profile import Profile
 from reseal.ca.revoke import revoke
 from reseal.errors import ResealError
+from reseal.server import door, tls
 from reseal.server.caller import Caller
+from reseal.server.options import TlsFiles
 from reseal.server.tls import Contexts
 from reseal.wire import Request, Response
 from reseal.x509 import keys
@@ -155,9 +157,12 @@ def test_an_expired_certificate_is_refused(today: Scene, tmp_path: Path) -> None
         assert "EXPIRED" in refused(served, pair).upper()
 
 
+@pytest.mark.parametrize("long", [0, 1 << 20])
 def test_a_revocation_holds_for_the_next_connection(
-    today: Scene, tmp_path: Path
+    today: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: int
 ) -> None:
+    """Whether the list was put in order beforehand or not."""
+    monkeypatch.setattr(tls, "_LONG", long)
     pair = pair_of(today.certificate(WEB), tmp_path / "node.pem")
     path = f"{CA}/certificate/{WEB}"
     with serving(today) as served:
@@ -168,6 +173,79 @@ def test_a_revocation_holds_for_the_next_connection(
         assert served.ask("GET", path).status == 200
         assert send(kept, "GET", path).status == 403
         kept.close()
+
+
+def test_a_long_list_is_put_in_order_and_nobody_is_told(
+    today: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Be it that the server's own certificate is on it."""
+    shaken: list[ssl.SSLContext] = []
+    put = tls._put_in_order
+
+    def put_in_order(context: ssl.SSLContext, found: TlsFiles) -> None:
+        shaken.append(context)
+        put(context, found)
+
+    monkeypatch.setattr(tls, "_LONG", 0)
+    monkeypatch.setattr(tls, "_put_in_order", put_in_order)
+    caplog.set_level("INFO", "reseal.server")
+    with serving(today) as served:
+        issuer, store = today.authority.issuer, today.office.store
+        serial = today.certificate(HOST).serial_number
+        revoke([serial], issuer=issuer, store=store, clock=today.clock)
+        assert served.ask("GET", f"{CA}/certificate/ca").status == 200
+        assert len(shaken) == 1
+        assert shaken[0].sslobject_class is tls._Telling
+        assert "refused" not in caplog.text
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_requests_need_is_read_before_the_next_connection(
+    today: Scene, fails: bool
+) -> None:
+    read: list[bool] = []
+
+    def ready() -> None:
+        read.append(True)
+        if fails:
+            raise ResealError("not now")
+
+    contexts = Contexts(tls_of(today), ready)
+    first = contexts.current()
+    assert (contexts.held(), read) == (first, [])
+    revoke_web(today)
+    assert contexts.held() is None
+    assert contexts.current() is not first
+    assert read == [True]
+    assert contexts.held() is contexts.current()
+
+
+def test_a_list_that_has_settled_is_read_before_anybody_connects(
+    today: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, and not while it changes; and once where the files do not fit."""
+    made: list[float] = []
+    make = tls.make_context
+
+    def make_context(found: TlsFiles) -> ssl.SSLContext:
+        made.append(time.monotonic())
+        return make(found)
+
+    monkeypatch.setattr(tls, "make_context", make_context)
+    monkeypatch.setattr(door, "_SETTLED", 0.5)
+    pair, path = today.cadir.parent / "server.pem", today.cadir / "ca_crl.pem"
+    with serving(today):
+        made.clear()
+        for _ in range(20):
+            path.touch()
+            time.sleep(0.05)
+        changed = time.monotonic()
+        time.sleep(2.5)
+        assert len(made) == 1
+        assert made[0] >= changed
+        files.replace(pair, b"no key", mode=0o600)
+        time.sleep(2.5)
+        assert len(made) == 2
 
 
 def test_files_that_do_not_fit_together_are_not_taken(

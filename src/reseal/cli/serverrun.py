@@ -151,10 +151,11 @@ def _listener(config: Config, place: Place) -> Listener:
     cadir = config.puppet.cadir
     store = open_cadir(cadir, serials=options.serials)
     primary = _primary(config) if config.options.primary.serves_runs else None
+    office = Office(cadir, store, options, _CLOCK)
     return Listener(
-        Api(Office(cadir, store, options, _CLOCK), config.options.rules, primary),
+        Api(office, config.options.rules, primary),
         config.options,
-        Contexts(config.tls) if limits.tls else None,
+        Contexts(config.tls, lambda: office.own) if limits.tls else None,
         _CLOCK,
         LineLog(limits.access_log) if limits.access_log else None,
         place,

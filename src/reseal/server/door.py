@@ -26,6 +26,9 @@ _HANDSHAKE = 15.0
 _LAST_WORD = 60.0
 """Seconds that connections have to end when no more are taken."""
 
+_SETTLED = 1.0
+"""Seconds without a change after which TLS is made anew of its files."""
+
 _PAUSE = 0.2
 _MOMENT = 0.002
 """Seconds in which a worker that has fewer connections may take the next one."""
@@ -68,12 +71,15 @@ class Door:
             listening: Bound, listening and not blocking; shared with other processes.
             stop: Set when no more connections are to be taken.
         """
-        accepting = asyncio.create_task(self._accept(listening))
+        tasks = [asyncio.create_task(self._accept(listening))]
+        if self._contexts is not None:
+            tasks.append(asyncio.create_task(self._keep_fresh(self._contexts)))
         await stop.wait()
         self.closing = True
-        accepting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await accepting
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def close(self, *, gently: bool) -> None:
         """Let what is in flight be answered, then close; within a minute.
@@ -87,6 +93,20 @@ class Door:
             for connection in [] if gently else [*self.open.values()]:
                 connection.close_if_idle()
             await asyncio.sleep(0.02)
+
+    async def _keep_fresh(self, contexts: Contexts) -> None:
+        """Make the context while nobody waits for it, once its files have settled.
+
+        While a list changes all the time, only who connects has it made.
+        """
+        loop, seen, tried = asyncio.get_running_loop(), None, None
+        while True:
+            await asyncio.sleep(_SETTLED)
+            found = contexts.changed()
+            if found is not None and found == seen != tried:
+                tried = found
+                await loop.run_in_executor(None, contexts.current)
+            seen = found
 
     async def _accept(self, listening: socket.socket) -> None:
         while True:

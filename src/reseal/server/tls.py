@@ -14,10 +14,11 @@ Puppet Server's `webserver.conf` (`client-auth: want`).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import ssl
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 from reseal import files
@@ -40,6 +41,10 @@ CIPHERS = ":".join(
     )
 )
 """Of TLS 1.2; those of TLS 1.3 are all good."""
+
+
+_LONG = 1 << 20
+"""Bytes of a revocation list that takes OpenSSL more time to sort than a handshake."""
 
 
 class _Telling(ssl.SSLObject):
@@ -112,12 +117,44 @@ def _stamp(found: TlsFiles) -> Hashable:
     return tuple(files.stamp(path) for path in _paths(found))
 
 
+def _put_in_order(context: ssl.SSLContext, found: TlsFiles) -> None:
+    """Have OpenSSL sort a long list now, between two ends in memory.
+
+    It sorts at the first certificate that it looks up: in somebody's handshake, and
+    with the event loop waiting.  What fails here fails there too, and is told then.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    client.load_cert_chain(found.hostcert, found.hostprivkey, _no_passphrase)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    usual, context.sslobject_class = context.sslobject_class, ssl.SSLObject
+    ends = (
+        client.wrap_bio(back, there),
+        context.wrap_bio(there, back, server_side=True),
+    )
+    context.sslobject_class = usual
+    for end in ends * 2:
+        with contextlib.suppress(ssl.SSLError):
+            end.do_handshake()
+
+
 class Contexts:
     """The listener's context of the moment."""
 
-    def __init__(self, found: TlsFiles) -> None:
-        """Read the files for the first time; AuthorityError if they do not fit."""
-        self._files, self._lock = found, threading.Lock()
+    def __init__(
+        self, found: TlsFiles, ready: Callable[[], object] = lambda: None
+    ) -> None:
+        """Read the files for the first time.
+
+        Args:
+            found: The files.
+            ready: Called when they have changed, before the next connection is taken:
+                reads what its requests will need.
+
+        Raises:
+            AuthorityError: They do not fit.
+        """
+        self._files, self._lock, self._ready = found, threading.Lock(), ready
         self._held = _stamp(found), make_context(found)
 
     def held(self) -> ssl.SSLContext | None:
@@ -131,6 +168,14 @@ class Contexts:
         except ResealError:
             return None
 
+    def changed(self) -> Hashable:
+        """Return the stamp of files that the context does not agree with, or None."""
+        try:
+            stamp = _stamp(self._files)
+        except ResealError:
+            return None
+        return stamp if stamp != self._held[0] else None
+
     def current(self) -> ssl.SSLContext:
         """Return a context that agrees with the files; reads them if it has to.
 
@@ -141,7 +186,17 @@ class Contexts:
             try:
                 stamp = _stamp(self._files)
                 if stamp != self._held[0]:
-                    self._held = stamp, make_context(self._files)
+                    self._renew(stamp)
             except ResealError as error:
                 _LOG.error("%s; the last files that fitted are kept in use", error)
             return self._held[1]
+
+    def _renew(self, stamp: Hashable) -> None:
+        """Make the context, and do what the next connection's requests wait for."""
+        context = make_context(self._files)
+        with contextlib.suppress(OSError, ValueError):
+            if self._files.hostcrl.stat().st_size > _LONG:
+                _put_in_order(context, self._files)
+        self._held = stamp, context
+        with contextlib.suppress(ResealError):
+            self._ready()
