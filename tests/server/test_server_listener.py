@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import resource
 import socket
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -25,7 +27,7 @@ from reseal.ca.revoke import revoke
 from reseal.errors import ResealError
 from reseal.server import door, tls
 from reseal.server.caller import Caller
-from reseal.server.options import TlsFiles
+from reseal.server.options import ListenerOptions, TlsFiles
 from reseal.server.tls import Contexts
 from reseal.wire import Request, Response
 from reseal.x509 import keys
@@ -175,27 +177,32 @@ def test_a_revocation_holds_for_the_next_connection(
         kept.close()
 
 
+@pytest.mark.parametrize(("revoked", "good"), [(WEB, 1), (HOST, 0)])
 def test_a_long_list_is_put_in_order_and_nobody_is_told(
-    today: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    today: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    revoked: str,
+    good: int,
 ) -> None:
     """Be it that the server's own certificate is on it."""
-    shaken: list[ssl.SSLContext] = []
+    shaken: list[int] = []
     put = tls._put_in_order
 
     def put_in_order(context: ssl.SSLContext, found: TlsFiles) -> None:
-        shaken.append(context)
         put(context, found)
+        shaken.append(context.session_stats()["accept_good"])
+        assert context.sslobject_class is tls._Telling
 
     monkeypatch.setattr(tls, "_LONG", 0)
     monkeypatch.setattr(tls, "_put_in_order", put_in_order)
     caplog.set_level("INFO", "reseal.server")
     with serving(today) as served:
         issuer, store = today.authority.issuer, today.office.store
-        serial = today.certificate(HOST).serial_number
+        serial = today.certificate(revoked).serial_number
         revoke([serial], issuer=issuer, store=store, clock=today.clock)
         assert served.ask("GET", f"{CA}/certificate/ca").status == 200
-        assert len(shaken) == 1
-        assert shaken[0].sslobject_class is tls._Telling
+        assert shaken == [good]
         assert "refused" not in caplog.text
 
 
@@ -221,31 +228,37 @@ def test_what_requests_need_is_read_before_the_next_connection(
 
 
 def test_a_list_that_has_settled_is_read_before_anybody_connects(
-    today: Scene, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once, and not while it changes; and once where the files do not fit."""
-    made: list[float] = []
-    make = tls.make_context
+    """Not while it changes, once for each state of the files, whatever happens."""
 
-    def make_context(found: TlsFiles) -> ssl.SSLContext:
-        made.append(time.monotonic())
-        return make(found)
+    class Changing:
+        """Files that are found in one state after the other."""
 
-    monkeypatch.setattr(tls, "make_context", make_context)
-    monkeypatch.setattr(door, "_SETTLED", 0.5)
-    pair, path = today.cadir.parent / "server.pem", today.cadir / "ca_crl.pem"
-    with serving(today):
-        made.clear()
-        for _ in range(20):
-            path.touch()
-            time.sleep(0.05)
-        changed = time.monotonic()
-        time.sleep(2.5)
-        assert len(made) == 1
-        assert made[0] >= changed
-        files.replace(pair, b"no key", mode=0o600)
-        time.sleep(2.5)
-        assert len(made) == 2
+        def __init__(self) -> None:
+            self.states = iter([1, 2, 3, 3, 3, None, 4, 4, 5, 5])
+            self.made: list[int | None] = []
+            self.state: int | None = None
+
+        def changed(self) -> int | None:
+            try:
+                self.state = next(self.states)
+            except StopIteration:
+                raise asyncio.CancelledError from None
+            return self.state
+
+        def current(self) -> None:
+            self.made.append(self.state)
+            if self.state == 4:
+                raise RuntimeError("no thread")
+
+    monkeypatch.setattr(door, "_SETTLED", 0.0)
+    files_, limits = Changing(), ListenerOptions()
+    entrance = door.Door(limits, None, asyncio.Protocol, None)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(entrance._keep_fresh(cast(Contexts, files_)))
+    assert files_.made == [3, 4, 5]
+    assert "no thread" in caplog.text
 
 
 def test_files_that_do_not_fit_together_are_not_taken(

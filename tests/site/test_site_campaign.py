@@ -107,9 +107,9 @@ class Small:
         made, means = RunDirectory(self.runs / self.plan.run), hands(warned=warned)
         return asyncio.run(campaign.resume(made, self.fleet, means))
 
-    def rollback(self) -> Outcome:
-        directory = RunDirectory(self.runs / self.plan.run)
-        return asyncio.run(campaign.rollback(directory, self.fleet, hands()))
+    def rollback(self, warned: list[str] | None = None) -> Outcome:
+        directory, means = RunDirectory(self.runs / self.plan.run), hands(warned=warned)
+        return asyncio.run(campaign.rollback(directory, self.fleet, means))
 
     @property
     def claimed(self) -> str | None:
@@ -281,7 +281,7 @@ def test_requests_wait_no_longer_when_a_run_has_ended(
     small.mark("manifest")
     assert small.begin(warned)[1].proven
     assert path.exists() is (place != BACKUPS)
-    told = [line for line in warned if "its autosign policy is still there" in line]
+    told = [line for line in warned if "autosign policy may still be there" in line]
     assert len(told) == (place != BACKUPS)
 
 
@@ -300,7 +300,25 @@ def test_a_run_is_taken_back_though_its_policy_stays(tmp_path: Path) -> None:
     for host in small.fleet.hosts.values():
         host.answers["systemctl"] = b""
     small.created()
-    assert small.rollback().whole
+    warned: list[str] = []
+    assert small.rollback(warned).whole
+    (told,) = warned
+    assert "reseal's autosign policy may still be there" in told
+
+
+@pytest.mark.usefixtures("proven")
+def test_requests_wait_no_longer_when_a_run_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted(_: object) -> Outcome:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("reseal.site.campaign.Runner.carry_out", interrupted)
+    small = Small(tmp_path, policy=f"{BACKUPS}/autosign.conf")
+    path = held(small)
+    with pytest.raises(asyncio.CancelledError):
+        small.begin()
+    assert not path.exists()
 
 
 def test_a_finished_run_is_proven_again_and_nothing_is_done(tmp_path: Path) -> None:

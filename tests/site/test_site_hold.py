@@ -16,6 +16,7 @@ from typing import Any, cast
 import pytest
 from site_samples import NOW, ca_host, server, site
 
+from reseal.errors import TimedOut
 from reseal.site.context import Context
 from reseal.site.enrol import AT_ONCE, looks_within
 from reseal.site.facts import NodeFacts
@@ -24,9 +25,11 @@ from reseal.site.local import LocalTransport
 from reseal.site.plan import Choices, Plan, make_plan
 from reseal.site.sequence import HELD
 from reseal.site.target import Target
+from reseal.site.transport import Result
 
 OWNER = f"{getpass.getuser()}:{grp.getgrgid(os.getgid()).gr_name}"
 AGENT = "agent1.lab.test"
+WITHOUT = "puppet.lab.test: requests do not wait to be signed"
 
 
 def planned(host: NodeFacts, **choices: Any) -> Plan:
@@ -52,7 +55,7 @@ class Place:
         self.at = Target(self.facts, LocalTransport("ca", command_timeout=30), "run1")
         context = SimpleNamespace(
             plan=self.plan,
-            tell=lambda _, told: self.told.append(told),
+            warn=self.told.append,
             target=self.target,
             requests_wait=True,
         )
@@ -188,9 +191,7 @@ def test_where_others_may_write_nothing_is_put(place: Place, mode: int) -> None:
     """They could have root execute what they like."""
     place.policy.parent.chmod(mode)
     place.hold()
-    assert place.told == [
-        f"{place.policy} is where others may write: requests do not wait"
-    ]
+    assert place.told == [f"{WITHOUT}: {place.policy} is where others may write"]
     assert not place.run.requests_wait
     assert {path.name for path in place.policy.parent.iterdir()} == {"it's ca", "run1"}
 
@@ -198,7 +199,7 @@ def test_where_others_may_write_nothing_is_put(place: Place, mode: int) -> None:
 def test_a_file_that_came_meanwhile_stays(place: Place) -> None:
     place.policy.write_text("*.lab.test\n")
     place.hold()
-    assert place.told == [f"{place.policy} is there now: requests do not wait"]
+    assert place.told == [f"{WITHOUT}: {place.policy} is there now"]
     place.release()
     assert place.policy.read_text() == "*.lab.test\n"
     assert not place.run.requests_wait
@@ -216,7 +217,7 @@ def test_without_a_shell_that_runs_it_the_run_goes_on(
 ) -> None:
     monkeypatch.setattr("reseal.site.hold._SHELL", "#!/no/such/shell")
     place.hold()
-    assert place.told == [f"{place.policy} cannot be executed: requests do not wait"]
+    assert place.told == [f"{WITHOUT}: {place.policy} cannot be executed"]
     assert not place.policy.exists()
 
 
@@ -225,7 +226,22 @@ def test_a_directory_that_is_gone_ends_no_run(place: Place) -> None:
     at = Target(replace(place.facts, server=gone), place.at.transport, "run1")
     asyncio.run(Hold().do(at, place.run))
     (told,) = place.told
-    assert told.endswith(": requests do not wait")
+    assert told.startswith(f"{WITHOUT}: {gone.policy} ca: exit status 1")
+
+
+class Lost(LocalTransport):
+    """A way to the CA's host that has broken."""
+
+    async def run(self, *_: Any, **__: Any) -> Result:
+        raise TimedOut("ca: no answer in 120 s")
+
+
+def test_a_way_that_breaks_ends_no_run(place: Place) -> None:
+    at = Target(place.facts, Lost("ca"), "run1")
+    assert not asyncio.run(Hold().done(at, place.run))
+    asyncio.run(Hold().do(at, place.run))
+    assert place.told == [f"{WITHOUT}: {place.policy} ca: no answer in 120 s"]
+    assert not place.run.requests_wait
 
 
 def test_the_policy_waits_for_every_node_that_enrols(place: Place) -> None:

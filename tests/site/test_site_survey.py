@@ -624,6 +624,10 @@ def test_what_autosign_means(
         ("200 threads, which it has unless told", "", True),
         ("as many", 'max-threads: "200"', True),
         ("too few for 50 that wait", "max-threads: 199", False),
+        ("behind a tab", "\tmax-threads = 20", False),
+        ("in one line", "client-auth: want, max-threads: 20", False),
+        ("nobody knows how many", "max-threads: ${?THREADS}", False),
+        ("a comment", "# max-threads: 20", True),
         ("another's", "max-threads-whatever: 1", True),
     ],
 )

@@ -27,7 +27,7 @@ _LAST_WORD = 60.0
 """Seconds that connections have to end when no more are taken."""
 
 _SETTLED = 1.0
-"""Seconds without a change after which TLS is made anew of its files."""
+"""Seconds between two looks at TLS's files, which must find the same change."""
 
 _PAUSE = 0.2
 _MOMENT = 0.002
@@ -105,7 +105,10 @@ class Door:
             found = contexts.changed()
             if found is not None and found == seen != tried:
                 tried = found
-                await loop.run_in_executor(None, contexts.current)
+                try:
+                    await loop.run_in_executor(None, contexts.current)
+                except Exception:
+                    _LOG.exception("TLS is made anew when somebody connects")
             seen = found
 
     async def _accept(self, listening: socket.socket) -> None:

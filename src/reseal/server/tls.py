@@ -121,18 +121,19 @@ def _put_in_order(context: ssl.SSLContext, found: TlsFiles) -> None:
     """Have OpenSSL sort a long list now, between two ends in memory.
 
     It sorts at the first certificate that it looks up: in somebody's handshake, and
-    with the event loop waiting.  What fails here fails there too, and is told then.
+    with the event loop waiting.  Where the host's own certificate is not one that a
+    client of this CA may show, it is sorted there as before.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     client.load_cert_chain(found.hostcert, found.hostprivkey, _no_passphrase)
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
     usual, context.sslobject_class = context.sslobject_class, ssl.SSLObject
-    ends = (
-        client.wrap_bio(back, there),
-        context.wrap_bio(there, back, server_side=True),
-    )
-    context.sslobject_class = usual
+    try:
+        server = context.wrap_bio(there, back, server_side=True)
+    finally:
+        context.sslobject_class = usual
+    ends = client.wrap_bio(back, there), server
     for end in ends * 2:
         with contextlib.suppress(ssl.SSLError):
             end.do_handshake()
@@ -198,5 +199,7 @@ class Contexts:
             if self._files.hostcrl.stat().st_size > _LONG:
                 _put_in_order(context, self._files)
         self._held = stamp, context
-        with contextlib.suppress(ResealError):
+        try:
             self._ready()
+        except Exception:
+            _LOG.exception("what requests need is read when they come")

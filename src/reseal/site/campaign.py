@@ -110,9 +110,11 @@ async def _carry_on(
         left = event == "run" or await may_resume(await run.target(run.plan.ca.name))
         journal.write(event, note=run.plan.goal)
         outcome = Outcome(_names(run.plan), {}, ())
-        if left:
-            outcome = await Runner(run, journal, hands.step).carry_out()
-            await _release_requests(run, hands)
+        try:
+            if left:
+                outcome = await Runner(run, journal, hands.step).carry_out()
+        finally:
+            await _release_requests(run)
         checks: list[Check] = []
         if can_be_proven(run) and outcome.done:
             checks = await prove(run, outcome.done, hands.checked)
@@ -124,12 +126,13 @@ async def _carry_on(
         return ended
 
 
-async def _release_requests(run: Context, hands: Hands) -> None:
+async def _release_requests(run: Context) -> None:
     """Take away what has requests wait, however the run ended."""
     try:
         await hold.release(run)
     except ResealError as error:
-        hands.warn(f"{run.plan.ca.name}: its autosign policy is still there: {error}")
+        where = run.plan.ca.name
+        run.warn(f"{where}: reseal's autosign policy may still be there: {error}")
 
 
 async def _tidy(run: Context, names: tuple[str, ...], hands: Hands) -> None:
@@ -187,6 +190,7 @@ async def rollback(directory: RunDirectory, fleet: Fleet, hands: Hands) -> Outco
     async with _opened(directory, fleet, hands) as (run, journal):
         host = await run.target(run.plan.ca.name)
         await claim_again(host)
+        await _release_requests(run)
         outcome = await Rollback(run, journal).carry_out()
         if outcome.whole:
             directory.forget(BUNDLE)
@@ -202,7 +206,10 @@ async def rollback(directory: RunDirectory, fleet: Fleet, hands: Hands) -> Outco
 async def verify(directory: RunDirectory, fleet: Fleet, hands: Hands) -> list[Check]:
     """Prove the nodes of a run again; nothing is changed."""
     plan, roster = directory.plan(), directory.roster()
-    run = Context(plan, roster, fleet, directory, hands.limits, hands.clock, hands.tell)
+    run = Context(
+        *(plan, roster, fleet, directory),
+        *(hands.limits, hands.clock, hands.tell, hands.warn),
+    )
     return await prove(run, _names(plan), hands.checked)
 
 
@@ -214,7 +221,8 @@ async def _opened(
     with directory.locked():
         journal = Journal(directory.path / JOURNAL, hands.clock)
         run = Context(
-            plan, roster, fleet, directory, hands.limits, hands.clock, hands.tell
+            *(plan, roster, fleet, directory),
+            *(hands.limits, hands.clock, hands.tell, hands.warn),
         )
         try:
             yield run, journal

@@ -56,6 +56,7 @@ class Context:
         limits: How long to wait.
         clock: Tells the time.
         tell: Told what a step is waiting for: step id, words.
+        warn: Told what went wrong without harm to the run.
         requests_wait: False once it was seen that they cannot, as the plan has it.
     """
 
@@ -66,6 +67,7 @@ class Context:
     limits: Limits
     clock: Clock
     tell: Callable[[str, str], None]
+    warn: Callable[[str], None]
     requests_wait: bool = True
     _desk: SigningDesk | None = field(default=None)
 

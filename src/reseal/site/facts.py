@@ -68,7 +68,8 @@ class ServerFacts:
             for infrastructure nodes.
         proxied: A web server hands requests on to another service, which runs Puppet.
         policy: Where the CA looks for autosign's list or program while nothing is
-            there; empty where something is, or where the setting is no path.
+            there, or what a run of ours has left; else empty, and where the setting
+            is no path or the server has few threads.
     """
 
     kind: ServerKind

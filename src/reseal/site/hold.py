@@ -7,9 +7,9 @@ request was signed the way that every request of a run is, or for `PATIENCE` sec
 
 Guarantee: the policy grants nothing, it ends with 1 whatever happens.  It waits only
 for names of the run, once for each at a time and `HELD` at once, so that whoever sends
-requests occupies no server with it.  It is put only where nothing was and only we may
-write, and only what a run has put there is taken away.  Where it cannot be put, a run
-goes on without it.
+requests occupies no server with it.  It is put only where only we may write, and where
+nothing was but what a lost run has left; only what a run has put there is taken away.
+Where it cannot be put, a run goes on without it.
 
 Sources: Puppet Server, `certificate_authority.clj` (`process-csr-submission!` keeps a
 request before it asks autosign; `autosign-csr?` looks at the file each time); Puppet,
@@ -22,6 +22,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
+from reseal.errors import ResealError
 from reseal.site.context import Context
 from reseal.site.generation import server_of
 from reseal.site.plan import Plan
@@ -54,7 +55,8 @@ grep -qxF -e "#: $1" "$0" || exit 1
 name=$1 room={room} signed={signed} n=0
 mkdir -m 0700 -- "$room" 2>/dev/null
 mkdir -- "$room/$name" 2>/dev/null || exit 1
-trap 'rmdir -- "$room/$name" 2>/dev/null' EXIT
+leave() {{ rmdir -- "$room/$name"; [ -e "$0" ] || rmdir -- "$room"; }}
+trap 'leave 2>/dev/null' EXIT
 trap 'exit 1' HUP INT TERM
 set -- "$room"/*
 [ "$#" -le {most} ] || exit 1
@@ -100,16 +102,24 @@ class Hold:
 
     async def done(self, at: Target, run: Context) -> bool:
         place = server_of(at.facts).policy
-        return (await at.transport.run(_IS_OURS, place, _mark(at))).exit == 0
+        try:
+            return (await at.transport.run(_IS_OURS, place, _mark(at))).exit == 0
+        except ResealError:
+            return False
 
     async def do(self, at: Target, run: Context) -> None:
         place = server_of(at.facts).policy
         policy = policy_of(at, run.plan).encode()
-        result = await at.transport.run(_PLACE, place, OURS, stdin=policy)
-        if result.exit != 0:
-            run.requests_wait = False
+        try:
+            result = await at.transport.run(_PLACE, place, OURS, stdin=policy)
+        except ResealError as error:
+            why = str(error)
+        else:
+            if result.exit == 0:
+                return
             why = _WITHOUT.get(result.exit) or str(failed(at.transport, result))
-            run.tell(f"{at.name}/requests.hold", f"{place} {why}: requests do not wait")
+        run.requests_wait = False
+        run.warn(f"{at.name}: requests do not wait to be signed: {place} {why}")
 
 
 def holds(plan: Plan) -> bool:

@@ -21,7 +21,6 @@ from reseal.site.extension_steps import (
     wait_for_any_answer,
 )
 from reseal.site.facts import ServerFacts
-from reseal.site.hold import release
 from reseal.site.journal import Journal
 from reseal.site.run import Outcome
 from reseal.site.server_steps import (
@@ -62,19 +61,11 @@ class Rollback:
         """Take back every node's part of the run, the CA's host first."""
         host = self._run.plan.ca.name
         names = dict.fromkeys(step.node for step in self._run.plan.steps)
-        await self._release(host)
         await self._nodes([host] if host in names else [])
         if not self._failed:
             await self._nodes([name for name in names if name != host])
         left = [n for n in names if n not in self._done and n not in self._failed]
         return Outcome(tuple(self._done), dict(self._failed), tuple(left))
-
-    async def _release(self, host: str) -> None:
-        """Let no request wait any longer; what is left of that does no harm."""
-        try:
-            await release(self._run)
-        except ResealError as error:
-            self._run.tell(host, f"its autosign policy was not taken away: {error}")
 
     async def _nodes(self, names: Sequence[str]) -> None:
         slots = asyncio.Semaphore(self._run.plan.choices.batch)

@@ -35,7 +35,7 @@ from reseal.site.survey_script import Sections
 from reseal.x509 import certificate, keys
 
 _PORT = re.compile(r"\d+", re.ASCII)
-_NUMBER = re.compile(r"\d{1,6}", re.ASCII)
+_FEW = re.compile(r"\d{1,6}", re.ASCII)
 _THREADS = 4 * HELD
 """Of a web server, so that requests which wait leave it most of them."""
 _SERIAL = re.compile(r"(0x)?[0-9A-Fa-f]{1,64}")
@@ -173,9 +173,8 @@ def _port(program: ServerProgram, sections: Sections) -> int:
 
 def _policy(sections: Sections) -> str:
     """Return where an autosign policy would be read, if enough threads could wait."""
-    lines = [each for each in sections.lines("conf.d") if "max-threads" in each]
-    numbers = [int(each[0]) for line in lines if (each := _NUMBER.search(line))]
-    enough = all(number >= _THREADS for number in numbers)
+    told = sections.lines("threads")
+    enough = all(_FEW.fullmatch(each) and int(each) >= _THREADS for each in told)
     return sections.text("policy") if enough else ""
 
 

@@ -56,9 +56,20 @@ cadir=$(setting cadir)
 
 say conf.d
 for base in $server_configs; do
-    cat "$base"/conf.d/webserver.conf 2>/dev/null | grep -E '^ *"?(ssl-port|max-threads)"? *[:=]'
+    cat "$base"/conf.d/webserver.conf 2>/dev/null | grep -E '^ *"?ssl-port"? *[:=]'
     cat "$base"/services.d/ca.cfg "$base"/bootstrap.cfg 2>/dev/null |
         grep -E '^[^#]*certificate-authority-disabled-service'
+done
+
+# How many requests it works on at once, where it is told; - is no number.
+say threads
+for base in $server_configs; do
+    for path in "$base"/conf.d/*.conf; do
+        [ -f "$path" ] || continue
+        sed 's/#.*//; s|//.*||' "$path" | tr ',{}' '\n\n\n' |
+            sed -n 's/^\(.*[^a-z-]\)\{0,1\}max-threads"\{0,1\}[[:space:]]*[:=][[:space:]]*"\{0,1\}\([0-9]*\).*/\2/p' |
+            while read -r value; do echo "${value:--}"; done
+    done
 done
 
 # Files of its own that the web server uses: the setting, its value, the file.
@@ -75,6 +86,7 @@ done
 
 # is_held FILE: a run of reseal has put it there; it signs nothing.
 is_held() {
+    [ -f "$1" ] || return 1
     case $(sed -n 2p "$1" 2>/dev/null) in "# Put here by reseal's run "*) ;; *) false ;; esac
 }
 
