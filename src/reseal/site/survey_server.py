@@ -84,9 +84,8 @@ def server_facts(
         proxied=service.name in sections.lines("proxied"),
         policy=_policy(sections) if is_ca else "",
     )
-    if is_ca:
-        faults += _ca_faults(sections, state, bundle, public)
-    return facts, [*faults, *_own_files(node, facts, sections)]
+    more = _ca_faults(sections, state, bundle, public) if is_ca else ()
+    return facts, [*faults, *more, *_own_files(node, facts, sections)]
 
 
 def size(sections: Sections) -> int:
